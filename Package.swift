@@ -1,0 +1,103 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target; each name was compared with `swiftc -print-supported-features` (a test repeats that).
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335: a protocol used as a type says `any`
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444: a file imports what it uses
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409: imports do not leak into interfaces
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461: async functions stay on the caller's actor
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),  // SE-0458: unsafe code is marked
+]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A library target; the arrows between targets are explained in Sources/README.md and held by ArchitectureTests.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: documents[name] ?? [], swiftSettings: strict)
+}
+
+/// Format specifications live beside the code that implements them; SwiftPM has to be told that they are not sources.
+let documents = [
+    "Journal": ["Format.md"],
+    "BackupStore": ["Format.md"],
+]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], fixtures: Bool = false) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: fixtures ? ["Fixtures"] : [], swiftSettings: strict)
+}
+
+let package = Package(
+    name: "rollbook",
+    products: [
+        .executable(name: "rollbook", targets: ["rollbook"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // Product
+        .executableTarget(name: "rollbook", dependencies: ["RollbookCLI"], swiftSettings: strict),
+        library(
+            "RollbookCLI",
+            [
+                "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "Manifests", "RemoteShell",
+                "RunEngine", "SSHTransport", "ShippedRunbooks", argumentParser, logging, crypto, system, subprocess,
+            ]),
+        .target(
+            name: "ShippedRunbooks", path: "Runbooks", exclude: ["README.md"], resources: [.embedInCode("nightly-backup.yaml")],
+            swiftSettings: strict),
+
+        // Operations
+        library("BackupStore", ["ClusterModel", "EtcdSnapshot", crypto, system, subprocess]),
+        library("ClusterSteps", ["BackupStore", "ClusterModel", "EtcdSnapshot", "RemoteShell", "RunEngine"]),
+        library("EtcdSnapshot", [crypto]),
+        library("Manifests", ["ClusterModel", "RunEngine", .product(name: "Yams", package: "Yams")]),
+
+        // Engine
+        library("ClusterModel"),
+        library("Journal", ["ClusterModel", crypto, system]),
+        library("RemoteShell", ["ClusterModel"]),
+        library("RunEngine", ["ClusterModel", "Journal", "RemoteShell", crypto, logging]),
+
+        // Transport
+        .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        library(
+            "SSHTransport", ["CLibSSH2", "ClusterModel", "RemoteShell", crypto, logging, nioCore, nioPosix, system]),
+
+        // Tests
+        library("TestSupport", ["ClusterModel", "Journal", "RemoteShell", "RunEngine"]),
+        tests("ArchitectureTests"),
+        tests("BackupStoreTests", ["BackupStore", "ClusterModel", "EtcdSnapshot", "TestSupport", system], fixtures: true),
+        tests("ClusterModelTests", ["ClusterModel"]),
+        tests(
+            "ClusterStepsTests", ["BackupStore", "ClusterModel", "ClusterSteps", "RemoteShell", "RunEngine", "TestSupport"],
+            fixtures: true),
+        tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),
+        tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
+        tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),
+        tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
+        tests("RollbookCLITests", ["ClusterModel", "RollbookCLI", "RunEngine", "TestSupport"], fixtures: true),
+        tests("RunEngineTests", ["ClusterModel", "Journal", "RemoteShell", "RunEngine", "TestSupport"], fixtures: true),
+        tests(
+            "SSHTransportTests",
+            ["ClusterModel", "RemoteShell", "SSHTransport", "TestSupport", logging, nioCore, nioEmbedded, nioPosix, crypto],
+            fixtures: true),
+    ],
+    swiftLanguageModes: [.v6]
+)

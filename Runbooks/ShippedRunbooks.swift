@@ -1,0 +1,7 @@
+/// The runbooks of this folder as they were when the program was built: one binary on a bare host is enough.
+package enum ShippedRunbooks {
+    /// File contents by runbook name.
+    package static let all: [String: [UInt8]] = [
+        "nightly-backup": PackageResources.nightly_backup_yaml
+    ]
+}

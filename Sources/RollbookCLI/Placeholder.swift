@@ -1,0 +1,1 @@
+package enum Rollbook { package static func main() async {} }

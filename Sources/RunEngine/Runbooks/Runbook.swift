@@ -1,0 +1,126 @@
+package import ClusterModel
+
+/// A runbook: inputs, then stages of steps on selectors. The typed form of a YAML file, not yet bound to a cluster.
+package struct Runbook: Sendable, Hashable {
+    package let name: String
+    package let summary: String
+    package let inputs: [RunbookInput]
+    package let stages: [RunbookStage]
+    /// What to tell the outside world after each run of it, whatever the outcome.
+    package let report: RunReport
+    /// `sha256:…` of the file's bytes; plans bind it.
+    package let digest: String
+
+    package init(
+        name: String, summary: String, inputs: [RunbookInput] = [], stages: [RunbookStage], report: RunReport = .none,
+        digest: String
+    ) {
+        self.name = name
+        self.summary = summary
+        self.inputs = inputs
+        self.stages = stages
+        self.report = report
+        self.digest = digest
+    }
+}
+
+/// Which figures and pings follow a run.
+package enum RunReport: String, Sendable, Hashable, Codable, CaseIterable {
+    case none
+    /// Metrics and dead-man ping of the inventory's backup policy.
+    case backup
+}
+
+/// A value a person may give with `--set name=value`.
+package struct RunbookInput: Sendable, Hashable {
+    package let name: String
+    package let type: ParameterType
+    package let isRequired: Bool
+    package let defaultValue: String?
+    package let summary: String?
+
+    package init(
+        name: String, type: ParameterType, isRequired: Bool = false, defaultValue: String? = nil, summary: String? = nil
+    ) {
+        self.name = name
+        self.type = type
+        self.isRequired = isRequired
+        self.defaultValue = defaultValue
+        self.summary = summary
+    }
+}
+
+/// Steps on the hosts of one selector.
+package struct RunbookStage: Sendable, Hashable {
+    /// How many hosts work at the same time.
+    package enum Pace: Sendable, Hashable {
+        /// Batches of these sizes, the last one repeated; each is a count or a percentage of the stage's hosts.
+        case serial([BatchSize])
+        /// All hosts, at most this many at once (nil: the program's limit).
+        case parallel(cap: Int?)
+    }
+
+    package enum FailurePolicy: String, Sendable, Hashable, Codable, CaseIterable {
+        /// Stop scheduling; the rest of the run is held.
+        case hold
+        /// Other hosts and later stages go on; the run ends as partial.
+        case `continue`
+    }
+
+    package let name: String
+    package let selector: String
+    package let pace: Pace
+    package let onFailure: FailurePolicy
+    /// Conditions that must hold when the stage is about to begin; a closed one refuses the run.
+    package let require: [StepCall]
+    /// Conditions waited for after each batch.
+    package let gates: [StepCall]
+    package let steps: [StepCall]
+    /// Another runbook whose stages stand here instead of steps.
+    package let include: String?
+    package let location: SourceLocation
+
+    package init(
+        name: String, selector: String, pace: Pace = .parallel(cap: nil), onFailure: FailurePolicy = .hold,
+        require: [StepCall] = [], gates: [StepCall] = [], steps: [StepCall], include: String? = nil,
+        location: SourceLocation
+    ) {
+        self.name = name
+        self.selector = selector
+        self.pace = pace
+        self.onFailure = onFailure
+        self.require = require
+        self.gates = gates
+        self.steps = steps
+        self.include = include
+        self.location = location
+    }
+}
+
+/// A batch of a serial stage: `1`, or `20%` (rounded down, at least one host).
+package enum BatchSize: Sendable, Hashable, Codable {
+    case count(Int)
+    case percent(Int)
+
+    package func hosts(of total: Int) -> Int {
+        switch self {
+        case .count(let count): max(1, count)
+        case .percent(let percent): max(1, total * percent / 100)
+        }
+    }
+}
+
+/// `{ uses: kind, with: {…} }` of a runbook: a step or a gate by its permanent name.
+///
+/// Texts in `parameters` may still hold `${inputs.x}` and `${host.x}`; the planner substitutes them.
+package struct StepCall: Sendable, Hashable {
+    package let kind: String
+    package let parameters: [String: JSONValue]
+    package let location: SourceLocation
+
+    package init(kind: String, parameters: [String: JSONValue] = [:], location: SourceLocation) {
+        self.kind = kind
+        self.parameters = parameters
+        self.location = location
+    }
+}

@@ -29,11 +29,16 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 let documents = [
     "Journal": ["Format.md"],
     "BackupStore": ["Format.md"],
+    "RemoteShell": ["Format.md"],
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = [], fixtures: Bool = false) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, exclude: fixtures ? ["Fixtures"] : [], swiftSettings: strict)
+        name: name,
+        dependencies: dependencies,
+        exclude: fixtures ? ["Fixtures"] : [],
+        swiftSettings: strict
+    )
 }
 
 let package = Package(
@@ -58,10 +63,15 @@ let package = Package(
             [
                 "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "Manifests", "RemoteShell",
                 "RunEngine", "SSHTransport", "ShippedRunbooks", argumentParser, logging, crypto, system, subprocess,
-            ]),
+            ]
+        ),
         .target(
-            name: "ShippedRunbooks", path: "Runbooks", exclude: ["README.md"], resources: [.embedInCode("nightly-backup.yaml")],
-            swiftSettings: strict),
+            name: "ShippedRunbooks",
+            path: "Runbooks",
+            exclude: ["README.md"],
+            resources: [.embedInCode("nightly-backup.yaml")],
+            swiftSettings: strict
+        ),
 
         // Operations
         library("BackupStore", ["ClusterModel", "EtcdSnapshot", crypto, system, subprocess]),
@@ -78,26 +88,42 @@ let package = Package(
         // Transport
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         library(
-            "SSHTransport", ["CLibSSH2", "ClusterModel", "RemoteShell", crypto, logging, nioCore, nioPosix, system]),
+            "SSHTransport",
+            ["CLibSSH2", "ClusterModel", "RemoteShell", crypto, logging, nioCore, nioPosix, system]
+        ),
 
         // Tests
-        library("TestSupport", ["ClusterModel", "Journal", "RemoteShell", "RunEngine"]),
+        library("TestSupport", ["ClusterModel", "Journal", "RemoteShell", "RunEngine", subprocess, system]),
         tests("ArchitectureTests"),
-        tests("BackupStoreTests", ["BackupStore", "ClusterModel", "EtcdSnapshot", "TestSupport", system], fixtures: true),
+        tests(
+            "BackupStoreTests",
+            ["BackupStore", "ClusterModel", "EtcdSnapshot", "TestSupport", system],
+            fixtures: true
+        ),
         tests("ClusterModelTests", ["ClusterModel"]),
         tests(
-            "ClusterStepsTests", ["BackupStore", "ClusterModel", "ClusterSteps", "RemoteShell", "RunEngine", "TestSupport"],
-            fixtures: true),
+            "ClusterStepsTests",
+            ["BackupStore", "ClusterModel", "ClusterSteps", "RemoteShell", "RunEngine", "TestSupport"],
+            fixtures: true
+        ),
         tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),
         tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
         tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),
         tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
         tests("RollbookCLITests", ["ClusterModel", "RollbookCLI", "RunEngine", "TestSupport"], fixtures: true),
-        tests("RunEngineTests", ["ClusterModel", "Journal", "RemoteShell", "RunEngine", "TestSupport"], fixtures: true),
+        tests(
+            "RunEngineTests",
+            ["ClusterModel", "Journal", "RemoteShell", "RunEngine", "TestSupport"],
+            fixtures: true
+        ),
         tests(
             "SSHTransportTests",
-            ["ClusterModel", "RemoteShell", "SSHTransport", "TestSupport", logging, nioCore, nioEmbedded, nioPosix, crypto],
-            fixtures: true),
+            [
+                "ClusterModel", "RemoteShell", "SSHTransport", "TestSupport", logging, nioCore, nioEmbedded, nioPosix,
+                crypto,
+            ],
+            fixtures: true
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

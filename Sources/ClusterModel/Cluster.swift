@@ -68,9 +68,14 @@ package struct Cluster: Sendable, Hashable, Codable {
     package let hosts: [Host]
 
     package init(
-        id: ClusterID, topology: EtcdTopology = .stacked, vip: String? = nil, apiPort: Int = 6443,
-        networks: ClusterNetworks = ClusterNetworks(), paths: ClusterPaths = ClusterPaths(),
-        backup: BackupPolicy = BackupPolicy(), hosts: [Host]
+        id: ClusterID,
+        topology: EtcdTopology = .stacked,
+        vip: String? = nil,
+        apiPort: Int = 6443,
+        networks: ClusterNetworks = ClusterNetworks(),
+        paths: ClusterPaths = ClusterPaths(),
+        backup: BackupPolicy = BackupPolicy(),
+        hosts: [Host]
     ) {
         self.id = id
         self.topology = topology

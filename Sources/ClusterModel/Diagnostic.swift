@@ -24,7 +24,10 @@ package struct Diagnostic: Sendable, Hashable {
     package let sourceLine: String?
 
     package init(
-        _ severity: Severity, at location: SourceLocation, _ message: String, suggestion: String? = nil,
+        _ severity: Severity,
+        at location: SourceLocation,
+        _ message: String,
+        suggestion: String? = nil,
         sourceLine: String? = nil
     ) {
         self.severity = severity

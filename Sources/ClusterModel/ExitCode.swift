@@ -64,7 +64,8 @@ package struct OperatorMessage: Error, Sendable, Hashable, Codable, CustomString
     /// The literal next command or action.
     package let next: String?
 
-    package init(_ code: ExitCode, at place: String? = nil, _ event: String, state: String? = nil, next: String? = nil) {
+    package init(_ code: ExitCode, at place: String? = nil, _ event: String, state: String? = nil, next: String? = nil)
+    {
         self.code = code
         self.place = place
         self.event = event

@@ -55,8 +55,14 @@ package struct SSHSettings: Sendable, Hashable, Codable {
     package var connectTimeout: Duration
 
     package init(
-        address: String, port: Int = 22, user: String = "root", identities: [SSHIdentity] = [],
-        knownHosts: [String] = [], hostKeyAlias: String? = nil, jump: [JumpHop] = [], become: Become = .no,
+        address: String,
+        port: Int = 22,
+        user: String = "root",
+        identities: [SSHIdentity] = [],
+        knownHosts: [String] = [],
+        hostKeyAlias: String? = nil,
+        jump: [JumpHop] = [],
+        become: Become = .no,
         connectTimeout: Duration = .seconds(10)
     ) {
         self.address = address
@@ -81,7 +87,11 @@ package struct Host: Sendable, Hashable, Codable {
     package let labels: [String: String]
 
     package init(
-        name: HostName, role: Role, ssh: SSHSettings, clusterAddress: String? = nil, labels: [String: String] = [:]
+        name: HostName,
+        role: Role,
+        ssh: SSHSettings,
+        clusterAddress: String? = nil,
+        labels: [String: String] = [:]
     ) {
         self.name = name
         self.role = role

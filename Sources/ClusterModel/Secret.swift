@@ -5,7 +5,8 @@
 ///
 /// `@unchecked Sendable` holds because the memory is written only in `init` and `deinit`; `@safe` because it leaves this
 /// type only as a span that cannot escape.
-@safe package final class Secret: @unchecked Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+@safe
+package final class Secret: @unchecked Sendable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
     private let storage: UnsafeMutableRawBufferPointer

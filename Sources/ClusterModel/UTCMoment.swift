@@ -75,9 +75,11 @@ package struct UTCMoment: Sendable, Hashable, Codable, Comparable, CustomStringC
         try container.encode(description)
     }
 
-    private var components: (
-        year: Int64, month: Int64, day: Int64, hour: Int64, minute: Int64, second: Int64, millisecond: Int64
-    ) {
+    private var components:
+        (
+            year: Int64, month: Int64, day: Int64, hour: Int64, minute: Int64, second: Int64, millisecond: Int64
+        )
+    {
         let (year, month, dayOfMonth) = civilFromDays(day)
         let rest = seconds - day * 86400
         return (

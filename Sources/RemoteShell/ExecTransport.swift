@@ -31,8 +31,12 @@ package struct ExecRequest: Sendable {
     package var idleLimit: Duration?
 
     package init(
-        commandLine: String, input: (any ByteSource)? = nil, output: any ByteSink, errorOutput: any ByteSink,
-        deadline: Duration, idleLimit: Duration? = nil
+        commandLine: String,
+        input: (any ByteSource)? = nil,
+        output: any ByteSink,
+        errorOutput: any ByteSink,
+        deadline: Duration,
+        idleLimit: Duration? = nil
     ) {
         self.commandLine = commandLine
         self.input = input

@@ -7,18 +7,29 @@ package protocol HostConnection: Sendable {
     /// Runs `command` to its end and captures what it prints (the ends of it, when it is very much).
     ///
     /// Returns only with the command's own exit code; throws when that is not known.
-    func run(_ command: RemoteCommand, input: CommandInput, limits: CommandLimits) async throws(TransportError)
+    func run(
+        _ command: RemoteCommand,
+        input: CommandInput,
+        limits: CommandLimits
+    ) async throws(TransportError)
         -> CommandResult
 
     /// Like `run`, with standard output going to `sink` instead of into memory.
     ///
     /// Guarantee: when this returns, the sink has received every byte the command wrote, and nothing else.
-    func download(_ command: RemoteCommand, to sink: any ByteSink, limits: CommandLimits) async throws(TransportError)
+    func download(
+        _ command: RemoteCommand,
+        to sink: any ByteSink,
+        limits: CommandLimits
+    ) async throws(TransportError)
         -> CommandResult
 }
 
 extension HostConnection {
-    package func run(_ command: RemoteCommand, limits: CommandLimits = .short) async throws(TransportError)
+    package func run(
+        _ command: RemoteCommand,
+        limits: CommandLimits = .short
+    ) async throws(TransportError)
         -> CommandResult
     {
         try await run(command, input: .none, limits: limits)

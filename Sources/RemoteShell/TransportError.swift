@@ -25,7 +25,11 @@ package struct TransportError: Error, Sendable, Hashable, CustomStringConvertibl
     package let commandMayHaveStarted: Bool
 
     package init(
-        _ kind: Kind, host: HostName, _ event: String, next: String? = nil, commandMayHaveStarted: Bool = false
+        _ kind: Kind,
+        host: HostName,
+        _ event: String,
+        next: String? = nil,
+        commandMayHaveStarted: Bool = false
     ) {
         self.kind = kind
         self.host = host

@@ -76,7 +76,8 @@ package struct HostSelector: Sendable, Hashable {
         case .index(let index):
             guard base.indices.contains(index) else {
                 throw Problem(
-                    description: "selector '\(text)' asks for \(term.base)[\(index)], but there are \(base.count)")
+                    description: "selector '\(text)' asks for \(term.base)[\(index)], but there are \(base.count)"
+                )
             }
             return [base[index]]
         case .range(let from, let to):

@@ -12,7 +12,11 @@ package struct Runbook: Sendable, Hashable {
     package let digest: String
 
     package init(
-        name: String, summary: String, inputs: [RunbookInput] = [], stages: [RunbookStage], report: RunReport = .none,
+        name: String,
+        summary: String,
+        inputs: [RunbookInput] = [],
+        stages: [RunbookStage],
+        report: RunReport = .none,
         digest: String
     ) {
         self.name = name
@@ -40,7 +44,11 @@ package struct RunbookInput: Sendable, Hashable {
     package let summary: String?
 
     package init(
-        name: String, type: ParameterType, isRequired: Bool = false, defaultValue: String? = nil, summary: String? = nil
+        name: String,
+        type: ParameterType,
+        isRequired: Bool = false,
+        defaultValue: String? = nil,
+        summary: String? = nil
     ) {
         self.name = name
         self.type = type
@@ -81,8 +89,14 @@ package struct RunbookStage: Sendable, Hashable {
     package let location: SourceLocation
 
     package init(
-        name: String, selector: String, pace: Pace = .parallel(cap: nil), onFailure: FailurePolicy = .hold,
-        require: [StepCall] = [], gates: [StepCall] = [], steps: [StepCall], include: String? = nil,
+        name: String,
+        selector: String,
+        pace: Pace = .parallel(cap: nil),
+        onFailure: FailurePolicy = .hold,
+        require: [StepCall] = [],
+        gates: [StepCall] = [],
+        steps: [StepCall],
+        include: String? = nil,
         location: SourceLocation
     ) {
         self.name = name

@@ -20,6 +20,14 @@ package struct RemoteCommand: Sendable, Hashable {
         self.privilege = privilege
     }
 
+    /// Composes a command of several fixed parts, such as shared functions and what uses them.
+    package init(_ parts: [StaticString], _ arguments: [String] = [], as privilege: Privilege = .root) {
+        precondition(arguments.allSatisfy { !$0.utf8.contains(0) }, "a NUL byte cannot travel in an argument")
+        script = parts.map(\.description).joined()
+        self.arguments = arguments
+        self.privilege = privilege
+    }
+
     /// Joins fixed scripts into one, each with its own arguments: how all facts of a host become one round trip.
     init(joined script: String, _ arguments: [String], as privilege: Privilege) {
         self.script = script

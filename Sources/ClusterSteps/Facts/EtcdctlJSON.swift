@@ -1,0 +1,87 @@
+import FoundationEssentials
+
+// JSON of etcdctl 3.4 to 3.6 (`-w json`): false and 0 are omitted, ids are unsigned 64-bit decimals beyond 2^63, names
+// are etcd's own. Sources: etcdctl's printer_json.go and recorded outputs (Fixtures/facts).
+
+/// `endpoint status`: endpoints that failed are missing, and 3.6 prints `null` when all did.
+struct EndpointStatusJSON: Decodable {
+    struct Header: Decodable {
+        let cluster_id: UInt64
+        let member_id: UInt64
+        let revision: Int64?
+    }
+    struct Body: Decodable {
+        let header: Header
+        let version: String?
+        let dbSize: UInt64?
+        let leader: UInt64?
+        let raftIndex: UInt64?
+        let raftTerm: UInt64?
+        let raftAppliedIndex: UInt64?
+        let isLearner: Bool?
+        let errors: [String]?
+    }
+    let Endpoint: String
+    let Status: Body
+
+    static func list(_ text: some StringProtocol) throws -> [EndpointStatusJSON] {
+        try JSONDecoder().decode([EndpointStatusJSON]?.self, from: Data(text.utf8)) ?? []
+    }
+}
+
+/// `member list`.
+struct MemberListJSON: Decodable {
+    struct Member: Decodable {
+        let ID: UInt64
+        let name: String?
+        let peerURLs: [String]?
+        let clientURLs: [String]?
+        let isLearner: Bool?
+    }
+    let members: [Member]?
+
+    static func members(_ text: some StringProtocol) throws -> [EtcdMember] {
+        let list = try JSONDecoder().decode(MemberListJSON.self, from: Data(text.utf8)).members ?? []
+        return list.map {
+            EtcdMember(
+                id: $0.ID, name: $0.name ?? "", peerURLs: $0.peerURLs ?? [], clientURLs: $0.clientURLs ?? [],
+                isLearner: $0.isLearner ?? false)
+        }
+    }
+}
+
+/// `alarm list`: the alarm is a number, 1 NOSPACE and 2 CORRUPT (etcd's rpc.proto, `AlarmType`).
+struct AlarmListJSON: Decodable {
+    struct Alarm: Decodable {
+        let memberID: UInt64?
+        let alarm: Int?
+    }
+    let alarms: [Alarm]?
+
+    static func alarms(_ text: some StringProtocol) throws -> [String] {
+        let list = try JSONDecoder().decode(AlarmListJSON.self, from: Data(text.utf8)).alarms ?? []
+        return list.map { entry in
+            let kind =
+                switch entry.alarm {
+                case 1: "NOSPACE"
+                case 2: "CORRUPT"
+                default: "alarm \(entry.alarm ?? 0)"
+                }
+            return kind + " on member " + String(entry.memberID ?? 0, radix: 16)
+        }
+    }
+}
+
+/// `endpoint hashkv`: 3.5 prints `hash` and `compact_revision` (-1 before the first compaction).
+struct HashKVJSON: Decodable {
+    struct Body: Decodable {
+        let hash: UInt64?
+        let compact_revision: Int64?
+    }
+    let Endpoint: String
+    let HashKV: Body
+
+    static func list(_ text: some StringProtocol) throws -> [HashKVJSON] {
+        try JSONDecoder().decode([HashKVJSON]?.self, from: Data(text.utf8)) ?? []
+    }
+}

@@ -1,0 +1,125 @@
+package import ClusterModel
+import FoundationEssentials
+package import Journal
+
+/// What a run will do, decided before anything is done: immutable, and named by the SHA-256 of its bytes.
+///
+/// Formats are permanent: Format.md of this module says what every field means.
+package struct Plan: Sendable, Hashable, Codable {
+    /// Version of the plan format this program writes and executes.
+    package static let formatVersion = 1
+
+    package let v: Int
+    package let program: String
+    package let createdAt: UTCMoment
+    package let runbook: String
+    package let report: RunReport
+    package let inputs: [String: String]
+    package let bindings: PlanBindings
+    package let cluster: Cluster
+    package let hosts: [PlannedHost]
+    package let stages: [PlannedStage]
+    package let steps: [PlannedStep]
+
+    /// Canonical bytes: keys sorted, no white space, integers only.
+    package func bytes() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self))
+    }
+
+    /// Reads a stored plan; a plan of another format is refused with code `stale`, an unreadable one with `integrity`.
+    package static func read(_ bytes: [UInt8], from place: String) throws(OperatorMessage) -> Plan {
+        struct Head: Decodable { let v: Int }
+        let head: Head
+        do { head = try JSONDecoder().decode(Head.self, from: Data(bytes)) } catch {
+            throw OperatorMessage(.integrity, at: place, "is not a plan")
+        }
+        guard head.v == formatVersion else {
+            throw OperatorMessage(
+                .stale, at: place, "the plan has format \(head.v), this program writes and executes \(formatVersion)",
+                next: "make it again with rollbook plan, or use the program that made it")
+        }
+        do { return try JSONDecoder().decode(Plan.self, from: Data(bytes)) } catch {
+            throw OperatorMessage(.integrity, at: place, "the plan cannot be read: \(error)")
+        }
+    }
+
+    package func steps(ofStage index: Int) -> [PlannedStep] { steps.filter { $0.stage == index } }
+
+    /// Reasons why this plan must not be executed: closed gates and blocked steps where a failure holds the run.
+    package var obstacles: [OperatorMessage] {
+        let gates = stages.flatMap(\.require).compactMap(\.closed)
+        let blocked = steps.compactMap { step -> OperatorMessage? in
+            guard stages[step.stage].onFailure == .hold, case .blocked(let message) = step.decision else { return nil }
+            return message
+        }
+        var seen: Set<OperatorMessage> = []
+        return (gates + blocked).filter { seen.insert($0).inserted }
+    }
+
+    /// Whether executing it would do anything at all.
+    package var hasChanges: Bool { steps.contains { if case .noop = $0.decision { false } else { true } } }
+}
+
+/// What the plan was computed from; a saved plan is refused when one of them is another now.
+package struct PlanBindings: Sendable, Hashable, Codable {
+    package let inventory: String
+    package let runbook: String
+    package let knownHosts: String
+
+    package init(inventory: String, runbook: String, knownHosts: String) {
+        self.inventory = inventory
+        self.runbook = runbook
+        self.knownHosts = knownHosts
+    }
+}
+
+/// A host the plan touches, and the machine it was when the plan was made.
+package struct PlannedHost: Sendable, Hashable, Codable {
+    package let name: HostName
+    package let machineID: String?
+    /// Why it could not be read, when it could not.
+    package let unreachable: OperatorMessage?
+}
+
+/// Steps on some hosts, in batches.
+package struct PlannedStage: Sendable, Hashable, Codable {
+    package let name: String
+    package let onFailure: RunbookStage.FailurePolicy
+    /// Hosts of each batch; a batch begins when the one before ended and its gates are open.
+    package let batches: [[HostName]]
+    /// Hosts at the same time within a batch; 0 is the program's limit.
+    package let parallel: Int
+    package let require: [PlannedGate]
+    package let gates: [PlannedGate]
+}
+
+/// A gate, and how it stood when the plan was made.
+package struct PlannedGate: Sendable, Hashable, Codable {
+    package let kind: String
+    package let parameters: [String: JSONValue]
+    package let detail: String?
+    package let remarks: [String]
+    package let closed: OperatorMessage?
+}
+
+/// One step on one host.
+package struct PlannedStep: Sendable, Hashable, Codable {
+    package enum Outlook: Sendable, Hashable, Codable {
+        case noop(reason: String)
+        case change([PlannedChange])
+        case unknown(until: String)
+        case blocked(OperatorMessage)
+    }
+
+    package let id: StepID
+    package let stage: Int
+    package let host: HostName
+    package let kind: String
+    package let parameters: [String: JSONValue]
+    package let stepClass: StepClass
+    package let reversal: Reversal
+    package let decision: Outlook
+    package let preconditions: [Precondition]
+}

@@ -1,0 +1,158 @@
+package import ClusterModel
+import Journal
+
+/// Makes plans out of a runbook, a cluster and facts. It can only read.
+package struct Planner: Sendable {
+    private let cluster: Cluster
+    private let registry: StepRegistry
+    private let facts: FactCache
+    private let includes: @Sendable (String) throws -> Runbook
+
+    /// - Parameter includes: finds a runbook that another one includes.
+    package init(
+        cluster: Cluster, registry: StepRegistry, facts: FactCache,
+        includes: @escaping @Sendable (String) throws -> Runbook
+    ) {
+        self.cluster = cluster
+        self.registry = registry
+        self.facts = facts
+        self.includes = includes
+    }
+
+    /// Everything a plan is made of besides cluster and facts; given by the caller so that equal inputs give equal bytes.
+    package struct Request: Sendable {
+        package let runbook: Runbook
+        package let inputs: [String: String]
+        package let bindings: PlanBindings
+        package let program: String
+        package let moment: UTCMoment
+
+        package init(
+            runbook: Runbook, inputs: [String: String], bindings: PlanBindings, program: String, moment: UTCMoment
+        ) {
+            self.runbook = runbook
+            self.inputs = inputs
+            self.bindings = bindings
+            self.program = program
+            self.moment = moment
+        }
+    }
+
+    /// Computes the plan.
+    ///
+    /// - Throws: `OperatorMessage` with code `invalidInput` or `usage` when runbook, inputs and inventory do not fit;
+    ///   what hosts say or fail to say never throws but becomes part of the plan.
+    package func plan(_ request: Request) async throws -> Plan {
+        let inputs = try InputValues(declared: request.runbook.inputs, given: request.inputs)
+        let drafts = try draft(try flatten(request.runbook), inputs: inputs)
+        let identities = drafts.flatMap(\.hosts).map { FactRequest(HostIdentity(), on: $0.name) }
+        let wanted = drafts.flatMap { $0.steps.flatMap { $0.step.facts(on: $0.target) } + $0.requireFacts }
+        await facts.prefetch(identities + wanted)
+
+        var stages: [PlannedStage] = []
+        var steps: [PlannedStep] = []
+        for draft in drafts {
+            stages.append(
+                PlannedStage(
+                    name: draft.source.name, onFailure: draft.source.onFailure, batches: draft.batches,
+                    parallel: draft.cap, require: try await gates(draft.require, evaluate: true),
+                    gates: try await gates(draft.gates, evaluate: false)))
+            for step in draft.steps { steps.append(try await decide(step)) }
+        }
+        let touched = try await hosts(of: drafts)
+        return Plan(
+            v: Plan.formatVersion, program: request.program, createdAt: request.moment, runbook: request.runbook.name,
+            report: request.runbook.report, inputs: inputs.values, bindings: request.bindings, cluster: cluster,
+            hosts: touched, stages: stages, steps: steps)
+    }
+
+    private func hosts(of drafts: [StageDraft]) async throws -> [PlannedHost] {
+        let names = Set(drafts.flatMap(\.hosts).map(\.name))
+        var planned: [PlannedHost] = []
+        for host in cluster.hosts where names.contains(host.name) {
+            let reader = RecordingFactReader(cluster: cluster, cache: facts)
+            do {
+                let identity = try await reader.read(HostIdentity(), on: host.name)
+                planned.append(PlannedHost(name: host.name, machineID: identity.machineID, unreachable: nil))
+            } catch {
+                planned.append(PlannedHost(name: host.name, machineID: nil, unreachable: error.message))
+            }
+        }
+        return planned
+    }
+
+    private func decide(_ draft: StepDraft) async throws -> PlannedStep {
+        let reader = RecordingFactReader(cluster: cluster, cache: facts)
+        let decision = await Self.decision(of: draft.step, reader, draft.target)
+        let type = type(of: draft.step)
+        let outlook: PlannedStep.Outlook =
+            switch decision {
+            case .noop(let reason): .noop(reason: reason)
+            case .change(let changes): .change(changes)
+            case .unknown(let step): .unknown(until: step)
+            case .blocked(let message): .blocked(message.completed(place: "\(draft.target.name)/\(draft.call.kind)"))
+            }
+        return PlannedStep(
+            id: draft.id, stage: draft.stage, host: draft.target.name, kind: draft.call.kind,
+            parameters: draft.parameters, stepClass: type.stepClass, reversal: type.reversal, decision: outlook,
+            preconditions: reader.preconditions)
+    }
+
+    /// A decision, with everything that can be thrown on the way turned into `blocked`.
+    static func decision(of step: any Step, _ reader: any FactReader, _ target: StepTarget) async -> Decision {
+        do { return try await step.decide(reader, on: target) } catch let failure as FactFailure {
+            return .blocked(failure.message)
+        } catch let message as OperatorMessage {
+            return .blocked(message)
+        } catch {
+            return .blocked(OperatorMessage(.fault, "\(error)"))
+        }
+    }
+
+    private func gates(_ calls: [ResolvedGate], evaluate: Bool) async throws -> [PlannedGate] {
+        var planned: [PlannedGate] = []
+        for call in calls {
+            var detail: String?
+            var remarks: [String] = []
+            var closed: OperatorMessage?
+            if evaluate {
+                switch await Self.verdict(of: call.gate, RecordingFactReader(cluster: cluster, cache: facts)) {
+                case .open(let text, let notes): (detail, remarks) = (text, notes)
+                case .closed(let message): closed = message.completed(place: call.kind)
+                }
+            }
+            planned.append(
+                PlannedGate(
+                    kind: call.kind, parameters: call.parameters, detail: detail, remarks: remarks, closed: closed))
+        }
+        return planned
+    }
+
+    /// A gate's verdict; a fact it cannot read closes it.
+    static func verdict(of gate: any Gate, _ reader: any FactReader) async -> GateVerdict {
+        do { return try await gate.evaluate(reader) } catch let failure as FactFailure {
+            return .closed(failure.message)
+        } catch let message as OperatorMessage {
+            return .closed(message)
+        } catch {
+            return .closed(OperatorMessage(.fault, "\(error)"))
+        }
+    }
+
+    private func flatten(_ runbook: Runbook, within outer: [String] = []) throws -> [RunbookStage] {
+        guard !outer.contains(runbook.name) else {
+            throw OperatorMessage(.invalidInput, at: runbook.name, "runbooks include each other in a circle")
+        }
+        return try runbook.stages.flatMap { stage in
+            guard let name = stage.include else { return [stage] }
+            return try flatten(try includes(name), within: outer + [runbook.name])
+        }
+    }
+
+    private func draft(_ stages: [RunbookStage], inputs: InputValues) throws -> [StageDraft] {
+        var used: [String: Int] = [:]
+        return try stages.enumerated().map { index, stage in
+            try StageDraft(stage, index: index, cluster: cluster, registry: registry, inputs: inputs, used: &used)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package import ClusterModel
+package import Journal
+import RemoteShell
+
+/// What can be taken back of a step.
+package enum Reversal: Sendable, Hashable, Codable {
+    case undoable
+    case nothingToUndo
+    case irreversible(reason: String)
+}
+
+/// A typed action. Its stored properties are its parameters, as runbooks give them under `with:`.
+///
+/// A step file reads top to bottom: parameters, facts, decide, perform, probe, undo.
+package protocol Step: Codable, Sendable {
+    associatedtype Output: Codable & Sendable
+    /// The permanent kind and the parameters it takes: journals and plans refer to it.
+    static var signature: KindSignature { get }
+    static var stepClass: StepClass { get }
+    static var reversal: Reversal { get }
+
+    /// The facts `decide` will ask for; read ahead, all of a host in one round trip.
+    func facts(on target: StepTarget) -> [FactRequest]
+    /// Decides from facts alone what there is to do.
+    func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision
+    func perform(_ context: StepContext) async throws -> Output
+    /// Answers for an attempt whose outcome is not known.
+    func probe(_ context: StepContext) async throws -> Probe
+    func undo(_ output: Output, _ context: StepContext) async throws
+}
+
+extension Step {
+    package static var reversal: Reversal { .nothingToUndo }
+    package func facts(on target: StepTarget) -> [FactRequest] { [] }
+    package func undo(_ output: Output, _ context: StepContext) async throws {}
+}
+
+/// Where a step acts: a host of the inventory, or the controller when `host` is nil.
+package struct StepTarget: Sendable {
+    package let host: Host?
+    package let cluster: Cluster
+
+    package init(host: Host?, cluster: Cluster) {
+        self.host = host
+        self.cluster = cluster
+    }
+
+    package var name: HostName { host?.name ?? .controller }
+}
+
+/// The verdict of `decide`.
+package enum Decision: Sendable, Hashable {
+    /// Nothing to do, and why not.
+    case noop(String)
+    case change([PlannedChange])
+    /// It cannot be known before the named step ran.
+    case unknown(until: String)
+    case blocked(OperatorMessage)
+}
+
+/// One thing a step will do, as a person reads it in the plan.
+package struct PlannedChange: Sendable, Hashable, Codable {
+    package let summary: String
+    /// Lines that begin with `+`, `-` or a space.
+    package let diff: [String]
+    /// The commands it will send, secrets never in them.
+    package let commands: [String]
+
+    package init(_ summary: String, diff: [String] = [], commands: [String] = []) {
+        self.summary = summary
+        self.diff = diff
+        self.commands = commands
+    }
+}
+
+/// The answer to "was it done?" after an outcome was lost.
+package enum Probe: Sendable {
+    /// It was done; the output is what `perform` would have returned.
+    case done(output: JSONValue, detail: String)
+    case notDone(detail: String)
+    case cannotTell(detail: String)
+}
+
+/// A condition on facts.
+package protocol Gate: Codable, Sendable {
+    static var signature: KindSignature { get }
+    func facts(in cluster: Cluster) -> [FactRequest]
+    func evaluate(_ facts: any FactReader) async throws -> GateVerdict
+}
+
+package enum GateVerdict: Sendable, Hashable {
+    /// The condition holds; remarks are what a person should know all the same.
+    case open(detail: String, remarks: [String])
+    /// It does not hold; the message names what it waits for.
+    case closed(OperatorMessage)
+}

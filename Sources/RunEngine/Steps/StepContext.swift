@@ -1,0 +1,93 @@
+package import ClusterModel
+package import Journal
+package import RemoteShell
+
+/// What a step may use while it acts.
+package struct StepContext: Sendable {
+    package let target: StepTarget
+    package let run: RunID
+    package let plan: PlanSummary
+    package let step: StepID
+    package let attempt: Int
+    package let facts: any FactReader
+    /// Outcomes of the steps before this one, by id.
+    package let results: [StepID: StepResult]
+    package let services: StepServices
+    package let time: any TimeSource
+    /// Says in a few words what is going on; shown beside the host while the step runs.
+    package let progress: @Sendable (String) -> Void
+    package let epoch: Int
+    let connections: any HostConnections
+
+    /// The connection to the step's host; the same for all steps of a run.
+    package var connection: any HostConnection {
+        get async throws {
+            guard let host = target.host else { throw StepFault("a step on the controller has no connection") }
+            return try await connections.connection(to: host)
+        }
+    }
+
+    package func connection(to host: Host) async throws -> any HostConnection {
+        try await connections.connection(to: host)
+    }
+
+    /// Outcomes of steps of one kind, in plan order.
+    package func results(of kind: String) -> [StepResult] {
+        results.values.filter { $0.kind == kind }.sorted { $0.order < $1.order }
+    }
+
+    /// Decodes a service that the composition root provides.
+    package func service<Service>(_ type: Service.Type) throws -> Service { try services.get(type) }
+}
+
+/// What is known of a step that has its outcome.
+package struct StepResult: Sendable, Hashable {
+    package let step: StepID
+    package let order: Int
+    package let kind: String
+    package let host: HostName
+    /// Done, or nothing to do.
+    package let succeeded: Bool
+    package let wasSkipped: Bool
+    package let output: JSONValue
+    package let message: String?
+}
+
+/// What a step may know of the plan it is part of.
+package struct PlanSummary: Sendable, Hashable {
+    package let id: String
+    package let runbook: String
+    package let program: String
+    /// Conditions the run began under.
+    package let gates: [PlannedGate]
+}
+
+/// A mistake in the program or in how a step is used; ends with exit code 1.
+package struct StepFault: Error, Sendable, Hashable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// Things of the controller that steps need (a backup store, say), handed in by the composition root.
+package struct StepServices: Sendable {
+    private var entries: [ObjectIdentifier: any Sendable] = [:]
+
+    package init() {}
+
+    package mutating func add<Service: Sendable>(_ service: Service) {
+        entries[ObjectIdentifier(Service.self)] = service
+    }
+
+    package func get<Service>(_ type: Service.Type) throws -> Service {
+        guard let service = entries[ObjectIdentifier(type)] as? Service else {
+            throw StepFault("no \(type) was provided to the steps of this run")
+        }
+        return service
+    }
+}
+
+/// Gives each host's one connection.
+package protocol HostConnections: Sendable {
+    func connection(to host: Host) async throws(TransportError) -> any HostConnection
+}

@@ -77,7 +77,8 @@ let package = Package(
         library("BackupStore", ["ClusterModel", "EtcdSnapshot", crypto, system, subprocess]),
         library("ClusterSteps", ["BackupStore", "ClusterModel", "EtcdSnapshot", "RemoteShell", "RunEngine"]),
         library("EtcdSnapshot", [crypto]),
-        library("Manifests", ["ClusterModel", "RunEngine", .product(name: "Yams", package: "Yams")]),
+        library(
+            "Manifests", ["ClusterModel", "RunEngine", crypto, system, .product(name: "Yams", package: "Yams")]),
 
         // Engine
         library("ClusterModel"),

@@ -24,6 +24,8 @@ package struct BackupPolicy: Sendable, Hashable, Codable {
     package var encryption: Encryption = .none
     /// age recipients (`age1…` or an SSH public key); public, so they may stand in the inventory.
     package var recipients: [String] = []
+    /// File on the controller with further recipients, one a line, read when a backup begins; or nil.
+    package var recipientsFile: String?
     package var whenDegraded: WhenDegraded = .store
     package var retention = RetentionPolicy()
     /// File for node_exporter's textfile collector on the controller, or nil.

@@ -84,6 +84,19 @@ package final class StagedBackup: Sendable {
         return stored
     }
 
+    /// Takes over a file that an earlier process sealed and this one has read again.
+    func adopt(_ file: StoredFile, as name: BackupFileName) { files.withLock { $0[name] = .sealed(file) } }
+
+    /// Forgets a file, finished or not, so that it can be made again.
+    package func remove(_ name: BackupFileName) throws(BackupError) {
+        files.withLock { $0[name] = nil }
+        guard try directory.attributes(of: name.folder.rawValue) != nil else { return }
+        let folder = try directory.subdirectory(name.folder.rawValue)
+        for leaf in try folder.names() where leaf == name.leaf || leaf.hasPrefix(name.leaf + ".") {
+            try folder.removeFile(leaf)
+        }
+    }
+
     /// Removes everything of this set; published sets are untouched.
     package func discard() throws(BackupError) { try staging.removeTree(id.text) }
 

@@ -10,7 +10,7 @@ package struct EtcdHealth: Sendable, Hashable {
     /// Hosts in inventory order with what their members said.
     package let statuses: [(host: HostName, status: EtcdStatus.Value)]
     /// All members that a member with a leader lists.
-    package let members: [EtcdMember]
+    package let members: [EtcdMemberEntry]
 
     package init(_ statuses: [(host: HostName, status: EtcdStatus.Value)]) {
         self.statuses = statuses

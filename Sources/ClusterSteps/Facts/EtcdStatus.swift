@@ -31,7 +31,7 @@ package struct EtcdStatus: Fact {
         package var version = ""
         package var isLearner = false
         package var errors: [String] = []
-        package var members: [EtcdMember] = []
+        package var members: [EtcdMemberEntry] = []
         package var alarms: [String] = []
 
         package init() {}
@@ -97,7 +97,7 @@ package struct EtcdStatus: Fact {
 }
 
 /// One entry of `member list`.
-package struct EtcdMember: Codable, Sendable, Hashable {
+package struct EtcdMemberEntry: Codable, Sendable, Hashable {
     package let id: UInt64
     /// Empty while the member was never started.
     package let name: String

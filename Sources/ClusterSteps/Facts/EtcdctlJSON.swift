@@ -40,10 +40,10 @@ struct MemberListJSON: Decodable {
     }
     let members: [Member]?
 
-    static func members(_ text: some StringProtocol) throws -> [EtcdMember] {
+    static func members(_ text: some StringProtocol) throws -> [EtcdMemberEntry] {
         let list = try JSONDecoder().decode(MemberListJSON.self, from: Data(text.utf8)).members ?? []
         return list.map {
-            EtcdMember(
+            EtcdMemberEntry(
                 id: $0.ID, name: $0.name ?? "", peerURLs: $0.peerURLs ?? [], clientURLs: $0.clientURLs ?? [],
                 isLearner: $0.isLearner ?? false)
         }

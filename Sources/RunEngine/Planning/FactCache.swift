@@ -98,12 +98,16 @@ final class CollectingSink: ByteSink {
 final class RecordingFactReader: FactReader {
     let cluster: Cluster
     private let cache: FactCache
+    private let views: StepServices
     private let recorded = Mutex<[Precondition]>([])
 
-    init(cluster: Cluster, cache: FactCache) {
+    init(cluster: Cluster, cache: FactCache, views: StepServices) {
         self.cluster = cluster
         self.cache = cache
+        self.views = views
     }
+
+    func view<View>(_ type: View.Type) throws -> View { try views.get(type) }
 
     /// What was read, each fact once, in the order of reading.
     var preconditions: [Precondition] { recorded.withLock { $0 } }

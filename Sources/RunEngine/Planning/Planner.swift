@@ -6,16 +6,20 @@ package struct Planner: Sendable {
     private let cluster: Cluster
     private let registry: StepRegistry
     private let facts: FactCache
+    private let views: StepServices
     private let includes: @Sendable (String) throws -> Runbook
 
-    /// - Parameter includes: finds a runbook that another one includes.
+    /// - Parameters:
+    ///   - views: read-only views of the controller for `decide`.
+    ///   - includes: finds a runbook that another one includes.
     package init(
-        cluster: Cluster, registry: StepRegistry, facts: FactCache,
+        cluster: Cluster, registry: StepRegistry, facts: FactCache, views: StepServices,
         includes: @escaping @Sendable (String) throws -> Runbook
     ) {
         self.cluster = cluster
         self.registry = registry
         self.facts = facts
+        self.views = views
         self.includes = includes
     }
 
@@ -70,7 +74,7 @@ package struct Planner: Sendable {
         let names = Set(drafts.flatMap(\.hosts).map(\.name))
         var planned: [PlannedHost] = []
         for host in cluster.hosts where names.contains(host.name) {
-            let reader = RecordingFactReader(cluster: cluster, cache: facts)
+            let reader = RecordingFactReader(cluster: cluster, cache: facts, views: views)
             do {
                 let identity = try await reader.read(HostIdentity(), on: host.name)
                 planned.append(PlannedHost(name: host.name, machineID: identity.machineID, unreachable: nil))
@@ -82,7 +86,7 @@ package struct Planner: Sendable {
     }
 
     private func decide(_ draft: StepDraft) async throws -> PlannedStep {
-        let reader = RecordingFactReader(cluster: cluster, cache: facts)
+        let reader = RecordingFactReader(cluster: cluster, cache: facts, views: views)
         let decision = await Self.decision(of: draft.step, reader, draft.target)
         let type = type(of: draft.step)
         let outlook: PlannedStep.Outlook =
@@ -116,7 +120,7 @@ package struct Planner: Sendable {
             var remarks: [String] = []
             var closed: OperatorMessage?
             if evaluate {
-                switch await Self.verdict(of: call.gate, RecordingFactReader(cluster: cluster, cache: facts)) {
+                switch await Self.verdict(of: call.gate, RecordingFactReader(cluster: cluster, cache: facts, views: views)) {
                 case .open(let text, let notes): (detail, remarks) = (text, notes)
                 case .closed(let message): closed = message.completed(place: call.kind)
                 }

@@ -157,7 +157,8 @@ package struct Executor: Sendable {
             let gate = try registry.gate(planned.kind, planned.parameters)
             let cache = FactCache(cluster: plan.cluster, connections: connections, parallel: parallel)
             await cache.prefetch(gate.facts(in: plan.cluster))
-            verdict = await Planner.verdict(of: gate, RecordingFactReader(cluster: plan.cluster, cache: cache))
+            verdict = await Planner.verdict(of: gate, RecordingFactReader(
+                cluster: plan.cluster, cache: cache, views: services))
         }
         let passed: Bool
         let detail: String

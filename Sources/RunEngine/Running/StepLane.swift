@@ -72,7 +72,7 @@ struct StepLane {
         let target = StepTarget(host: cluster.host(named: host), cluster: cluster)
         let cache = FactCache(cluster: cluster, connections: executor.connections, parallel: executor.parallel)
         await cache.prefetch(typed.facts(on: target))
-        let reader = RecordingFactReader(cluster: cluster, cache: cache)
+        let reader = RecordingFactReader(cluster: cluster, cache: cache, views: executor.services)
         let decision = await Planner.decision(of: typed, reader, target)
         let now = reader.preconditions
         for wanted in step.preconditions {
@@ -191,7 +191,8 @@ struct StepLane {
             target: StepTarget(host: plan.cluster.host(named: host), cluster: plan.cluster), run: executor.run,
             plan: PlanSummary(
                 id: executor.planID.text, runbook: plan.runbook, program: plan.program, gates: plan.stages.flatMap(\.require)),
-            step: step.id, attempt: attempt, facts: RecordingFactReader(cluster: plan.cluster, cache: cache),
+            step: step.id, attempt: attempt, facts: RecordingFactReader(
+                cluster: plan.cluster, cache: cache, views: executor.services),
             results: results, services: executor.services, time: executor.time,
             progress: { [events = executor.events, host] in events(.progress(step.id, host: host, text: $0)) },
             epoch: state.epoch ?? 0, connections: verified)

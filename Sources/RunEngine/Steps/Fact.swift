@@ -53,6 +53,8 @@ package struct FactFailure: Error, Sendable, Hashable, CustomStringConvertible {
 /// What planning may do: read facts. It has no way to change a host.
 package protocol FactReader: Sendable {
     var cluster: Cluster { get }
+    /// Read-only views of the controller (free space, the catalogue of backups) that the composition root provides.
+    func view<View>(_ type: View.Type) throws -> View
     func read<F: Fact>(_ fact: F, on host: HostName) async throws(FactFailure) -> F.Value
 }
 

@@ -1,0 +1,74 @@
+package import BackupStore
+package import ClusterModel
+import Journal
+import RemoteShell
+import RunEngine
+
+/// The controller's side of a backup run: the store, the tools, and the set that is being made.
+///
+/// One value serves one run in one process. After an interruption the set is found again by the run's id, with the files
+/// that the journal says are sealed.
+package actor BackupWorkspace {
+    package nonisolated let store: BackupStore
+    package nonisolated let tools: ToolPath
+    package nonisolated let checker: any SnapshotChecking
+    package nonisolated let controller: String
+    private var staged: StagedBackup?
+
+    package init(store: BackupStore, tools: ToolPath, checker: any SnapshotChecking, controller: String) {
+        self.store = store
+        self.tools = tools
+        self.checker = checker
+        self.controller = controller
+    }
+
+    /// The set of a run, opened or found again.
+    func backup(of run: RunID, sealed: [StoredFile]) throws -> StagedBackup {
+        if let staged { return staged }
+        let opened = try store.resumeStaging(try BackupID(run), sealed: sealed)
+        staged = opened
+        return opened
+    }
+}
+
+/// What planning may know of the controller's store; it can change nothing.
+package protocol BackupOutlook: Sendable {
+    /// Why a backup could not be stored now (space, encryption), or nil.
+    func obstacle(databaseBytes: [Int64]) async -> OperatorMessage?
+    /// What retention would do now.
+    func retention() throws -> RetentionDecision
+    /// Where sets are published.
+    var location: String { get }
+}
+
+extension BackupError: OperatorMessageConvertible {
+    package var operatorMessage: OperatorMessage { message }
+}
+
+extension StepContext {
+    /// The set this run is making, with everything that earlier steps sealed.
+    func stagedBackup() async throws -> StagedBackup {
+        let workspace = try service(BackupWorkspace.self)
+        return try await workspace.backup(of: run, sealed: try sealedFiles())
+    }
+
+    private func sealedFiles() throws -> [StoredFile] {
+        let snapshots = try outputs(of: SaveEtcdSnapshot.self).map(\.output.file)
+        let archives = try outputs(of: CollectFiles.self).map(\.output.archive.file)
+        return snapshots + archives
+    }
+
+    /// Outputs of the finished steps of a kind, in plan order.
+    func outputs<S: Step>(of step: S.Type) throws -> [(host: HostName, output: S.Output)] {
+        try results(of: S.signature.kind).filter { $0.succeeded && !$0.wasSkipped }.map {
+            ($0.host, try $0.output.decode(S.Output.self))
+        }
+    }
+}
+
+/// Passes a host's bytes on into a file of the set.
+struct StagedFileSink: ByteSink {
+    let file: StagedFile
+
+    func write(_ bytes: RawSpan) throws { try file.append(bytes) }
+}

@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# Writes a host's own files into its overlay before it boots: the trees below host/, rendered, and its identity and keys.
+
+prepare_hosts() {
+    local name jobs=()
+    openssl rand -base64 32 >"$LAB_STATE/encryption-key"
+    chmod 0600 "$LAB_STATE/encryption-key"
+    for name in "${LAB_HOSTS[@]}"; do
+        prepare_host "$name" 9>&- &
+        jobs+=($!)
+    done
+    wait_jobs "preparing the hosts" "${jobs[@]}"
+}
+
+prepare_host() { # NAME
+    local name=$1 root
+    mount_host "$name"
+    root=$(host_dir "$name")/root
+    identify "$name" "$root"
+    install_tree common "$name" "$root"
+    enable_units "$root" lab-network ssh
+    case ${LAB_ROLE[$name]} in
+    master)
+        install_tree node "$name" "$root"
+        install_tree master "$name" "$root"
+        prepare_master "$name" "$root"
+        ;;
+    worker)
+        install_tree node "$name" "$root"
+        install_tree worker "$name" "$root"
+        install -D -m 0644 "$LAB_STATE/pki/ca.crt" "$root/etc/kubernetes/pki/ca.crt"
+        node_kubeconfig "$name" "$root"
+        enable_units "$root" nftables
+        ;;
+    loadbalancer)
+        install_tree loadbalancer "$name" "$root"
+        enable_units "$root" haproxy keepalived
+        ;;
+    esac
+}
+
+identify() { # NAME ROOT
+    local name=$1 root=$2 home=$2/home/$LAB_USER type
+    tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
+    printf '%s\n' "$name" >"$root/etc/hostname"
+    for type in ed25519 ecdsa; do
+        ssh-keygen -q -t "$type" -N '' -C "root@$name" -f "$root/etc/ssh/ssh_host_${type}_key"
+    done
+    install -d -m 0700 "$home/.ssh"
+    install -m 0600 "$LAB_STATE/id_ed25519.pub" "$home/.ssh/authorized_keys"
+    chown -R --reference="$home" "$home/.ssh"
+    ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+}
+
+prepare_master() { # NAME ROOT
+    local name=$1 root=$2 program
+    master_certificates "$name" "$root"
+    chmod 0700 "$root/etc/kubernetes/manifests" "$root/etc/kubernetes/enc"
+    chmod 0600 "$root"/etc/kubernetes/{manifests,enc,audit}/*.yaml
+    mkdir -p "$root/var/log/kubernetes/audit"
+    install -m 0644 "$LAB_HOME/standins/apiserver.cfg" "$root$LAB_LIB/apiserver.cfg"
+    if [[ $name == "${LAB_MASTERS[0]}" ]]; then # kubeadm init writes no state, a join writes "existing"
+        sed -i '/--initial-cluster-state=/d' "$root/etc/kubernetes/manifests/etcd.yaml"
+    fi
+    if [[ $name == "$LAB_CONTAINER_MASTER" ]]; then
+        install_tree container-master "$name" "$root"
+        install -m 0755 "$LAB_HOME/standins/crictl" "$root/usr/local/bin/crictl"
+    else
+        for program in etcd etcdctl etcdutl; do
+            ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
+        done
+    fi
+    enable_units "$root" etcd kube-apiserver-standin
+    restore_seed "$name"
+}
+
+# Every member gets the seed's data with the membership of all three, which is what a full restore of a cluster does.
+restore_seed() { # NAME
+    local data peers
+    data=$(host_dir "$1")/etcd
+    peers=$(initial_cluster "${LAB_MASTERS[@]}")
+    rm -rf "$data.new"
+    "$(cat "$LAB_STATE/lower")$LAB_IMAGE/usr/local/bin/etcdutl" snapshot restore "$(cat "$LAB_STATE/lower")$LAB_LIB/seed.db" \
+        --name "$1" --data-dir "$data.new" --initial-cluster "$peers" \
+        --initial-advertise-peer-urls "https://${LAB_ADDRESS[$1]}:2380" 2>"$data.log" ||
+        fail "the seed of etcd could not be restored for $1: $(tail -n1 "$data.log")" "$data.log" "lab down && lab up"
+    rm -rf "$data"
+    mv -T "$data.new" "$data"
+    chmod 0700 "$data"
+}
+
+initial_cluster() { # MASTER…
+    local name text=
+    for name in "$@"; do text+="${text:+,}$name=https://${LAB_ADDRESS[$name]}:2380"; done
+    printf '%s\n' "$text"
+}
+
+hosts_file_lines() {
+    local name
+    for name in "${LAB_HOSTS[@]}"; do printf '%s %s\n' "${LAB_ADDRESS[$name]}" "$name"; done
+    printf '%s %s\n' "$LAB_VIP" k8s-api
+}
+
+# As kubeadm leaves it in the manifest: the members known when this one was made.
+manifest_cluster() { # NAME
+    local -i i
+    for ((i = 0; i < ${#LAB_MASTERS[@]}; i++)); do
+        [[ ${LAB_MASTERS[i]} != "$1" ]] || initial_cluster "${LAB_MASTERS[@]:0:i+1}"
+    done
+}
+
+install_tree() { # TREE NAME ROOT: copies host/TREE and replaces @PLACEHOLDERS@ in what was copied
+    local tree=$LAB_HOME/host/$1 name=$2 root=$3 state=BACKUP priority=100 file files=()
+    [[ $name != "${LAB_BALANCERS[0]}" ]] || { state=MASTER priority=110; }
+    while read -r file; do
+        install -D -m "$(stat -c %a "$tree/$file")" "$tree/$file" "$root/$file"
+        files+=("$root/$file")
+    done < <(cd "$tree" && find . -type f | sed 's|^\./||')
+    sed -i -e "s|@NAME@|$name|g" -e "s|@ADDRESS@|${LAB_ADDRESS[$name]}|g" -e "s|@VIP@|$LAB_VIP|g" -e "s|@NET@|$LAB_NET|g" \
+        -e "s|@CONTROLLER@|$LAB_CONTROLLER|g" -e "s|@VRRP_STATE@|$state|g" -e "s|@VRRP_PRIORITY@|$priority|g" \
+        -e "s|@INITIAL_CLUSTER@|$(manifest_cluster "$name")|g" -e "s|@ENCRYPTION_KEY@|$(cat "$LAB_STATE/encryption-key")|g" \
+        -e "/@HOSTS@/{s|@HOSTS@||;r /dev/stdin"$'\n'"}" "${files[@]}" < <(hosts_file_lines)
+}
+
+enable_units() { # ROOT UNIT…
+    local root=$1 unit wants=$1/etc/systemd/system/multi-user.target.wants dir
+    shift
+    mkdir -p "$wants"
+    for unit in "$@"; do
+        for dir in /etc/systemd/system /lib/systemd/system; do
+            [[ ! -e $root$dir/$unit.service ]] || { ln -sf "$dir/$unit.service" "$wants/$unit.service" && break; }
+        done
+        [[ -L $wants/$unit.service ]] || fail "no such unit to enable: $unit.service" "$root" "lab down && lab purge"
+    done
+}

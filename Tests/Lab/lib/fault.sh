@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+command_fault() { fail "not yet"; }
+heal_all_quietly() { :; }

@@ -2,14 +2,9 @@
 # Writes a host's own files into its overlay before it boots: the trees below host/, rendered, and its identity and keys.
 
 prepare_hosts() {
-    local name jobs=()
     openssl rand -base64 32 >"$LAB_STATE/encryption-key"
     chmod 0600 "$LAB_STATE/encryption-key"
-    for name in "${LAB_HOSTS[@]}"; do
-        prepare_host "$name" 9>&- &
-        jobs+=($!)
-    done
-    wait_jobs "preparing the hosts" "${jobs[@]}"
+    on_all_hosts prepare_host
 }
 
 prepare_host() { # NAME
@@ -46,6 +41,7 @@ identify() { # NAME ROOT
     for type in ed25519 ecdsa; do
         ssh-keygen -q -t "$type" -N '' -C "root@$name" -f "$root/etc/ssh/ssh_host_${type}_key"
     done
+    : >"$root/etc/default/locale"
     install -d -m 0700 "$home/.ssh"
     install -m 0600 "$LAB_STATE/id_ed25519.pub" "$home/.ssh/authorized_keys"
     chown -R --reference="$home" "$home/.ssh"
@@ -70,6 +66,8 @@ prepare_master() { # NAME ROOT
             ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
         done
     fi
+    # HAProxy's name in the process list says what it plays here. (It starts itself anew by its path, so a link serves, not argv[0].)
+    ln -s /usr/sbin/haproxy "$root$LAB_LIB/kube-apiserver-standin"
     enable_units "$root" etcd kube-apiserver-standin
     restore_seed "$name"
 }

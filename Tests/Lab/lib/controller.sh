@@ -79,7 +79,7 @@ lab_ssh() { ssh -F "$LAB_STATE/ssh_config" "$@" 9>&-; }
 command_ssh() { # HOST [COMMAND…]
     known_host "${1-}"
     [[ -e $LAB_STATE/ssh_config ]] || fail "the lab is down" "$LAB_STATE" "lab up"
-    lab_ssh "$@"
+    lab_ssh "$@" || exit $?
 }
 
 command_env() {
@@ -92,14 +92,7 @@ command_env() {
 
 answers_ssh() { timeout 15 ssh -F "$LAB_STATE/ssh_config" "$1" true </dev/null >/dev/null 2>&1 9>&-; }
 
-wait_for_ssh() {
-    local name jobs=()
-    for name in "${LAB_HOSTS[@]}"; do
-        wait_for_ssh_of "$name" &
-        jobs+=($!)
-    done
-    wait_jobs "waiting for ssh" "${jobs[@]}"
-}
+wait_for_ssh() { on_all_hosts wait_for_ssh_of; }
 
 wait_for_ssh_of() { # NAME
     local deadline=$((SECONDS + LAB_WAIT_SSH))

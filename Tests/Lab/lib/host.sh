@@ -47,12 +47,14 @@ remove_cgroups() { # [NAME]
 }
 
 nspawn_pid() { # NAME: nothing when the host is off. Looked up in the process table, so no pid file can be stale
-    local pid
+    local pid argument
     for pid in $(pgrep -x systemd-nspawn); do
-        if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qx -e "--directory=$(host_dir "$1")/root"; then
-            printf '%s\n' "$pid"
-            return 0
-        fi
+        while IFS= read -r -d '' argument; do
+            if [[ $argument == "--directory=$(host_dir "$1")/root" ]]; then
+                printf '%s\n' "$pid"
+                return 0
+            fi
+        done 2>/dev/null <"/proc/$pid/cmdline" || true # it may end meanwhile
     done
 }
 
@@ -104,12 +106,7 @@ kill_host() { # NAME
 }
 
 stop_hosts() {
-    local name jobs=()
-    for name in "${LAB_HOSTS[@]}"; do
-        kill_host "$name" 9>&- &
-        jobs+=($!)
-    done
-    wait_jobs "stopping the hosts" "${jobs[@]}"
+    on_all_hosts kill_host
     remove_cgroups
 }
 
@@ -118,14 +115,14 @@ enter_host() { # NAME COMMAND…: as root, without the network
     leader=$(leader_pid "$1")
     [[ -n $leader ]] || fail "$1 is off" "no systemd of it runs" "lab fault power on $1"
     shift
-    nsenter --target "$leader" --mount --uts --ipc --net --pid --root --wd=/ -- \
+    nsenter --target "$leader" --mount --uts --ipc --net --pid --root --wd -- \
         /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" "$@"
 }
 
 command_exec() { # HOST COMMAND…
     known_host "${1-}"
     (($# > 1)) || fail "no command given" "lab exec $1" "lab exec $1 systemctl --failed"
-    enter_host "$@"
+    enter_host "$@" || exit $?
 }
 
 # Deletes the state folder only if it is one: the marker is written first of all.

@@ -28,18 +28,23 @@ fail() { # WHAT [WHERE [NEXT]]
 }
 
 # An unforeseen failure still says where it happened; without this `set -e` would end the program in silence.
+# A failure in a subshell is reported by the shell that asked for it, except in a background job, which has nobody above it.
 report_unforeseen() {
     local code=$?
+    ((BASH_SUBSHELL == ${LAB_JOB_LEVEL:-0})) || exit "$code"
     printf 'lab: a command failed with exit code %d\n  where: %s line %s%s\n  next:  lab status\n' \
         "$code" "${BASH_SOURCE[1]##*/}" "${BASH_LINENO[0]}" "${LAB_PHASE:+, in the phase «$LAB_PHASE»}" >&2
     exit "$code"
 }
 
-wait_jobs() { # WHAT PID…: waits for background jobs and fails with the first that failed
-    local what=$1 pid bad=0
-    shift
-    for pid in "$@"; do wait "$pid" || bad=1; done
-    ((bad == 0)) || fail "$what failed" "see the lines above" "lab down && lab up"
+on_all_hosts() { # FUNCTION: runs it for every host at the same time, and fails when one failed. Jobs do not hold the lab's lock
+    local name pid jobs=() bad=0
+    for name in "${LAB_HOSTS[@]}"; do
+        (LAB_JOB_LEVEL=$BASH_SUBSHELL && "$1" "$name") 9>&- &
+        jobs+=($!)
+    done
+    for pid in "${jobs[@]}"; do wait "$pid" || bad=1; done
+    ((bad == 0)) || exit 1 # the job said what failed
 }
 
 need_root() {

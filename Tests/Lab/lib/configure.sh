@@ -117,7 +117,7 @@ install_tree() { # TREE NAME ROOT: copies host/TREE and replaces @PLACEHOLDERS@ 
     sed -i -e "s|@NAME@|$name|g" -e "s|@ADDRESS@|${LAB_ADDRESS[$name]}|g" -e "s|@VIP@|$LAB_VIP|g" -e "s|@NET@|$LAB_NET|g" \
         -e "s|@CONTROLLER@|$LAB_CONTROLLER|g" -e "s|@VRRP_STATE@|$state|g" -e "s|@VRRP_PRIORITY@|$priority|g" \
         -e "s|@INITIAL_CLUSTER@|$(manifest_cluster "$name")|g" -e "s|@ENCRYPTION_KEY@|$(cat "$LAB_STATE/encryption-key")|g" \
-        -e "/@HOSTS@/{s|@HOSTS@||;r /dev/stdin"$'\n'"}" "${files[@]}" < <(hosts_file_lines)
+        -e "/@HOSTS@/{r /dev/stdin"$'\n'"d}" "${files[@]}" < <(hosts_file_lines)
 }
 
 enable_units() { # ROOT UNIT…

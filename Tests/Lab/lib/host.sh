@@ -3,15 +3,15 @@
 
 host_dir() { printf '%s/%s\n' "$LAB_RUNTIME" "$1"; }
 
-is_mounted() { mountpoint -q "$1"; }
-
 mount_host() { # NAME
-    local dir
+    local dir lower
     dir=$(host_dir "$1")
+    lower=$(cat "$LAB_STATE/lower")
     mkdir -p "$dir"/{upper,work,root,etcd}
     chmod 0700 "$dir/etcd"
-    is_mounted "$dir/root" && return 0
-    mount -t overlay "overlay-$LAB_PREFIX$1" -o "lowerdir=$(cat "$LAB_STATE/lower"),upperdir=$dir/upper,workdir=$dir/work" "$dir/root" ||
+    mountpoint -q "$dir/root" && return 0
+    [[ -d $lower ]] || fail "the root that the hosts were made on is gone" "$lower" "lab down && lab up"
+    mount -t overlay "overlay-$LAB_PREFIX$1" -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root" ||
         fail "the overlay of $1 could not be mounted" "$dir (its file system must be able to be an overlay's upper layer)" \
             "ROLLBOOK_LAB_STATE=/a/folder/on/ext4 lab up"
 }
@@ -85,7 +85,19 @@ start_host() { # NAME
 
 start_hosts() {
     local name
-    for name in "${LAB_HOSTS[@]}"; do start_host "$name"; done
+    for name in "${LAB_HOSTS[@]}"; do
+        [[ -n $(nspawn_pid "$name") ]] || forget_volatile_faults "$name"
+        start_host "$name"
+    done
+    on_all_hosts wait_for_leader
+}
+
+wait_for_leader() { # NAME
+    local deadline=$((SECONDS + 20))
+    until [[ -n $(leader_pid "$1") ]]; do
+        ((SECONDS < deadline)) || fail "$1 did not start: $(tail -n1 "$(host_dir "$1")/console.log")" "$(host_dir "$1")/console.log" "lab up"
+        sleep 0.1
+    done
 }
 
 # As if the power went: nothing inside is told. nspawn's death takes the host's systemd with it, and that everything else.
@@ -128,6 +140,7 @@ command_exec() { # HOST COMMAND…
 # Deletes the state folder only if it is one: the marker is written first of all.
 remove_state() {
     local mount
+    [[ -e $LAB_STATE ]] || return 0
     while read -r mount; do umount -l "$mount"; done < <(mounts_under "$LAB_STATE")
     [[ -e $LAB_STATE/.rollbook-lab ]] || return 0
     discard_tree "$LAB_STATE"

@@ -62,8 +62,18 @@ ensure_root() {
     phase "etcd and kubectl from $(newer_suite)" add_newer_packages "$building"
     phase "lab user, etcd image, services" customise_root "$building"
     phase "seed of etcd" seed_etcd "$building"
+    sync -f "$building"
     mv -T "$building" "$root"
-    sync -f "$root"
+    discard_old_roots "$root"
+}
+
+discard_old_roots() { # CURRENT: those of earlier versions that no host stands on
+    local old
+    for old in "$LAB_CACHE"/root-*; do
+        [[ $old != "$1" && $old != "$(cat "$LAB_STATE/lower" 2>/dev/null || true)" ]] || continue
+        ! grep -q "lowerdir=$old," /proc/mounts || continue
+        discard_tree "$old"
+    done
 }
 
 # debootstrap mounts /proc and /sys in its target; in a mount and process namespace of its own nothing of that outlives it.

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # used by the other files
 # The shape of the lab and the places it uses; every other file reads these and sets none of them.
 
 # What the lab makes on this machine is named by this prefix, so that leftovers are recognised and nothing else is touched.
@@ -16,7 +17,8 @@ readonly LAB_CACHE=${ROLLBOOK_LAB_CACHE:-/var/cache/rollbook-lab}
 readonly LAB_STATE=${ROLLBOOK_LAB_STATE:-/var/lib/rollbook-lab}
 readonly LAB_RUNTIME=$LAB_STATE/hosts
 readonly LAB_FAULTS=$LAB_STATE/faults
-readonly LAB_LOCK=${LAB_STATE%/}.lock
+# One for the machine: bridge, devices and cgroups have fixed names. It is never deleted, a lock that may vanish locks nothing.
+readonly LAB_LOCK=/run/lock/rollbook-lab
 
 readonly LAB_USER=ops
 readonly LAB_JUMP=lb1

@@ -47,7 +47,7 @@ status_line() { # NAME
 host_state() { # NAME: down | booting | up | degraded
     local answer
     [[ -n $(leader_pid "$1") ]] || { printf 'down\n' && return; }
-    answer=$(timeout 5 bash -c "$(declare -f enter_host leader_pid nspawn_pid host_dir fail); LAB_RUNTIME=$(printf %q "$LAB_RUNTIME"); enter_host $1 systemctl is-system-running" 2>/dev/null || true)
+    answer=$(timeout 5 "$LAB_HOME/lab" exec "$1" systemctl is-system-running 2>/dev/null || true)
     case $answer in
     running) printf 'up\n' ;;
     degraded | stopping | maintenance) printf '%s\n' "$answer" ;;

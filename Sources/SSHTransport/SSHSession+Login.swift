@@ -1,0 +1,148 @@
+import CLibSSH2
+import NIOCore
+import RemoteShell
+
+extension SSHSession {
+    /// Begins on a carrier that is connected: version exchange, key exchange, host key, login.
+    func start(on carrier: any Carrier) {
+        self.carrier = carrier
+        lastReceived = loop.now
+        let known = settings.hostKeys.knownKeyTypes(forHost: endpoint.knownName, port: endpoint.knownPort)
+        do throws(LibraryFailure) {
+            try Methods.apply(to: handle, hostKeys: Methods.hostKeyOrder(known: known))
+        } catch {
+            return end(fault(for: error))
+        }
+        let limit = settings.timeLimit
+        after(limit) { session in session.end(session.tooSlow(limit)) }
+        pump()
+    }
+
+    func advanceGreeting(_ greeting: Greeting) throws(LibraryFailure) {
+        switch greeting.state {
+        case .notSSH(let reason):
+            end(LinkFault(.notSSH, "the port answers but is not SSH: \(reason) (\(endpoint.text))", next: portHint))
+        case .waiting:
+            // Sends our own version line; the server's has not come.
+            _ = try handle.handshake()
+        case .done:
+            phase = .keyExchange
+            try advanceKeyExchange()
+        }
+    }
+
+    func advanceKeyExchange() throws(LibraryFailure) {
+        guard try handle.handshake() else { return }
+        if let fault = hostKeyFault() { return end(fault) }
+        phase = .login(Login(keys: settings.keys))
+        try advanceLogin()
+    }
+
+    /// Judges the key the server proved to own. It comes before the first byte of a login.
+    private func hostKeyFault() -> LinkFault? {
+        let key = handle.hostKey()
+        let place = "(\(endpoint.text))"
+        let verdict = settings.hostKeys.verdict(
+            forHost: endpoint.knownName,
+            port: endpoint.knownPort,
+            keyType: HostKey.type(of: key),
+            key: key
+        )
+        switch verdict {
+        case .trusted:
+            return nil
+        case .unknown(let offered):
+            let fingerprint = offered.split(separator: " ").last.map(String.init) ?? offered
+            return LinkFault(
+                .hostKeyUnknown,
+                "offers \(offered) which is not in known_hosts; Rollbook never adds keys by itself \(place)",
+                next: "rollbook hosts trust \(endpoint.name) --fingerprint \(fingerprint)"
+            )
+        case .changed(let known, let offered):
+            return LinkFault(
+                .hostKeyChanged,
+                "HOST KEY CHANGED (known \(known.joined(separator: ", ")), offered \(offered)) \(place)",
+                next: "find out why before anything else; only then correct known_hosts"
+            )
+        case .revoked(let offered):
+            return LinkFault(
+                .hostKeyRevoked,
+                "offers \(offered) which known_hosts marks as revoked \(place)",
+                next: "do not log in; the machine, or somebody in between, uses a withdrawn key"
+            )
+        }
+    }
+
+    func advanceLogin() throws(LibraryFailure) {
+        guard case .login(var login) = phase else { return }
+        while let key = login.current {
+            do throws(LibraryFailure) {
+                guard try authenticate(with: key) else { return }
+                return becomeReady()
+            } catch  where edge.disconnectText == nil && Login.refusals.contains(error.code) {
+                edge.signature = nil
+                login.refuse(key, by: error)
+                phase = .login(login)
+            } catch {
+                throw error
+            }
+        }
+        end(login.fault(at: endpoint))
+    }
+
+    private func authenticate(with key: LoginKey) throws(LibraryFailure) -> Bool {
+        switch key.secret {
+        case .file(let bytes, let passphrase):
+            return try handle.authenticate(user: endpoint.user, privateKey: bytes, passphrase: passphrase)
+        }
+    }
+
+    private func becomeReady() {
+        phase = .ready
+        timer?.cancel()
+        watchLink()
+        whenDecided?(nil)
+        whenDecided = nil
+    }
+
+    // MARK: Time
+
+    /// Runs `action` on this session after `delay`, replacing what was planned before.
+    func after(_ delay: Duration, _ action: @escaping @Sendable (SSHSession) -> Void) {
+        timer?.cancel()
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        timer = loop.scheduleTask(in: TimeAmount(delay)) { action(bound.value) }
+    }
+
+    /// Looks for a dead link: silence of one interval asks the server, silence of all of them ends the session.
+    private func watchLink() {
+        let interval = TimeAmount(settings.options.keepAliveInterval)
+        let limit = interval * settings.options.keepAliveCount
+        let silence = loop.now - lastReceived
+        if silence >= limit {
+            return end(lossFault("no answer for \(limit.nanoseconds / 1_000_000_000) seconds"))
+        }
+        if silence >= interval {
+            do throws(LibraryFailure) { try handle.sendKeepAlive() } catch { return end(fault(for: error)) }
+            pump()
+        }
+        let rest = interval.nanoseconds - silence.nanoseconds % interval.nanoseconds
+        after(.nanoseconds(rest)) { $0.watchLink() }
+    }
+
+    private func tooSlow(_ limit: Duration) -> LinkFault {
+        let phaseText =
+            switch phase {
+            case .greeting: "no SSH greeting"
+            case .keyExchange: "the key exchange did not end"
+            default: "the login did not end"
+            }
+        return LinkFault(
+            .handshakeTimeout,
+            "connected, but \(phaseText) within \(limit.components.seconds) s (\(endpoint.text))",
+            next: portHint
+        )
+    }
+
+    var portHint: String { "ssh -v -p \(endpoint.port) \(endpoint.user)@\(endpoint.address)" }
+}

@@ -1,0 +1,63 @@
+package import ClusterModel
+package import Logging
+import NIOCore
+import NIOPosix
+package import RemoteShell
+
+/// Opens SSH connections to hosts: the one place where RemoteShell's port meets libssh2.
+///
+/// All sessions of all transports of a process live on one event loop, so one thread does all SSH.
+package final class SSHTransport: Sendable {
+    /// Lives as long as the process: nothing can be scheduled on a loop that was shut down.
+    private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    private let loop: any EventLoop
+    private let pool: NIOLoopBoundBox<ConnectionPool>
+    private let keyRing: KeyRing
+    private let logger: Logger
+
+    package init(options: SSHOptions, hostKeys: any HostKeyPolicy, logger: Logger) {
+        let loop = Self.group.next()
+        self.loop = loop
+        self.logger = logger
+        keyRing = KeyRing(agentSocketPath: options.agentSocketPath)
+        pool = NIOLoopBoundBox.makeBoxSendingValue(
+            ConnectionPool(on: loop, options: options, hostKeys: hostKeys),
+            eventLoop: loop
+        )
+    }
+
+    /// The version of libssh2 in use.
+    package static var libraryVersion: String { LibSSH2.version }
+
+    /// Returns the connection to `host`, opened when there is none or the last one was lost.
+    ///
+    /// Hosts behind the same jump hosts share the connections to them.
+    package func connect(to host: Host) async throws(TransportError) -> any ExecTransport {
+        let route = Route(to: host)
+        let pool = pool
+        let live = try await LoopReply<SSHConnection?>.wait(for: host.name, on: loop) { reply in
+            reply.answer(.success(pool.value.ready(route).map { SSHConnection(to: host.name, session: $0) }))
+        }
+        if let live { return live }
+        let keys = try await keyRing.keys(for: host)
+        let limit = host.ssh.connectTimeout
+        return try await LoopReply<SSHConnection>.wait(for: host.name, on: loop) { reply in
+            let number = pool.value.open(route, keys: keys, limit: limit) { result in
+                reply.answer(
+                    result.map { SSHConnection(to: host.name, session: $0) }.mapError { $0.error(for: host.name) }
+                )
+            }
+            reply.whenCancelled {
+                pool.value.forget(number, of: route)
+                reply.answer(.failure(TransportError(.cancelled, host: host.name, "stopped while connecting")))
+            }
+        }
+    }
+
+    /// Ends all connections.
+    package func shutdown() async {
+        let pool = pool
+        try? await loop.submit { pool.value.closeAll() }.get()
+    }
+}

@@ -1,0 +1,95 @@
+/// The values of the `%` tokens in paths of the client configuration (ssh_config(5) "TOKENS").
+///
+/// They are known only after the inventory has had its say, so paths are expanded last.
+package struct SSHConfigurationTokens: Sendable, Hashable {
+    /// A path that cannot be expanded, as a sentence without its full stop.
+    package struct Problem: Error, Sendable, Hashable {
+        package let text: String
+    }
+
+    /// `%d` and `~`: the home directory of the local user.
+    package var home: String
+    /// `%u`
+    package var localUser: String
+    /// `%r`
+    package var remoteUser: String
+    /// `%h`: the name or address that is connected to.
+    package var host: String
+    /// `%p`
+    package var port: Int
+    /// `%n`: the name as it was given.
+    package var alias: String
+    /// `%k`: the name under which the host key is listed; the alias when there is none.
+    package var hostKeyAlias: String?
+
+    package init(
+        home: String, localUser: String, remoteUser: String, host: String, port: Int, alias: String,
+        hostKeyAlias: String? = nil
+    ) {
+        self.home = home
+        self.localUser = localUser
+        self.remoteUser = remoteUser
+        self.host = host
+        self.port = port
+        self.alias = alias
+        self.hostKeyAlias = hostKeyAlias
+    }
+
+    /// The path that `template` stands for: first `~/`, then the tokens, as OpenSSH does it.
+    ///
+    /// Throws for `~user/`, for `${VARIABLE}` and for tokens that say something about this machine (`%i`, `%l`, `%L`,
+    /// `%C`, `%j`): they would make a run depend on where it is started.
+    package func expand(_ template: String) throws(Problem) -> String {
+        var text = template
+        if template == "~" || template.hasPrefix("~/") {
+            text = home + template.dropFirst()
+        } else if template.hasPrefix("~") {
+            throw Problem(text: "'\(template)': ~user is not supported; write the path out")
+        }
+        if text.contains("${") { throw Problem(text: "'\(template)': ${…} is not supported; write the path out") }
+        let replaced = Self.replaceTokens(in: text) { token in
+            switch token {
+            case "d": home
+            case "u": localUser
+            case "r": remoteUser
+            case "h": host
+            case "p": String(port)
+            case "n": alias
+            case "k": hostKeyAlias ?? alias
+            default: nil
+            }
+        }
+        guard let replaced else {
+            throw Problem(text: "'\(template)': only the tokens %% %d %h %k %n %p %r %u are supported")
+        }
+        return replaced
+    }
+
+    /// The value of a HostName, in which only `%h`, the alias, and `%%` are allowed.
+    static func hostName(_ template: String, alias: String) -> String {
+        replaceTokens(in: template) { $0 == "h" ? alias : nil } ?? template
+    }
+
+    /// Whether a HostName can be expanded at all.
+    static func isHostName(_ template: String) -> Bool {
+        replaceTokens(in: template) { $0 == "h" ? "" : nil } != nil
+    }
+
+    /// Replaces `%x` by the value of `x` and `%%` by `%`; nil when there is no such token.
+    private static func replaceTokens(in text: String, _ value: (Character) -> String?) -> String? {
+        var replaced = ""
+        var rest = text[...]
+        while let percent = rest.firstIndex(of: "%") {
+            replaced += rest[..<percent]
+            rest = rest[rest.index(after: percent)...]
+            guard let token = rest.popFirst() else { return nil }
+            if token == "%" {
+                replaced += "%"
+            } else {
+                guard let value = value(token) else { return nil }
+                replaced += value
+            }
+        }
+        return replaced + rest
+    }
+}

@@ -65,7 +65,7 @@ extension JournalWriter {
                 reason: "it holds no record: the run stopped before it was begun, or the journal was emptied"
             )
         }
-        if recorded.state.status == .done || recorded.state.status == .abandoned {
+        if [.done, .partial, .abandoned].contains(recorded.state.status) {
             throw .ended(folder.run, recorded.state.status)
         }
         let cuts = try JournalRepair.cutTornEnd(scan, of: file, in: folder)

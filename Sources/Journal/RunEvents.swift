@@ -110,6 +110,8 @@ package struct RunEnd: Sendable, Hashable {
     package enum Result: String, Sendable, Hashable, CaseIterable {
         /// Every step is ok or skipped; nothing may follow.
         case done
+        /// Nothing is left to do; where failures do not stop a run, some steps failed or were refused. Nothing may follow.
+        case partial
         /// Something failed, is unknown or was left for later; the run can be resumed.
         case held
         /// A person gave the run up; nothing may follow.

@@ -23,7 +23,7 @@ package struct RunState: Sendable, Hashable {
         case open
         /// The last session ended with something left to do.
         case held
-        case done, abandoned
+        case done, partial, abandoned
     }
 
     package private(set) var status: Status = .notBegun
@@ -102,7 +102,7 @@ extension RunState {
         switch (status, event) {
         case (.notBegun, .runBegin): return
         case (.notBegun, _): throw Refusal("the run has not begun")
-        case (.done, _), (.abandoned, _): throw Refusal("the run is \(status.rawValue)")
+        case (.done, _), (.partial, _), (.abandoned, _): throw Refusal("the run is \(status.rawValue)")
         case (.open, .runBegin), (.held, .runBegin): throw Refusal("the run has begun already")
         case (.held, .runResumed), (.open, .runResumed): return
         case (.held, _): throw Refusal("the run is held")
@@ -122,6 +122,9 @@ extension RunState {
             if let open = steps.filter({ !$0.value.isSatisfied }).keys.min() {
                 throw Refusal("\(open) is \(steps[open]?.phase.spoken ?? "open")")
             }
+        case .partial:
+            guard end.exitCode != .done else { throw Refusal("a run that is partial does not exit with 0") }
+            if let open = steps.filter({ $0.value.needsProbe }).keys.min() { throw Refusal("\(open) is not decided") }
         case .abandoned:
             if let open = steps.filter({ $0.value.phase == .started }).keys.min() {
                 throw Refusal("\(open) is started")
@@ -155,6 +158,7 @@ extension RunState {
             status =
                 switch end.result {
                 case .done: .done
+                case .partial: .partial
                 case .held: .held
                 case .abandoned: .abandoned
                 }

@@ -13,7 +13,7 @@ package struct Executor: Sendable {
     let run: RunID
     let registry: StepRegistry
     let connections: any HostConnections
-    let recorder: any RunRecorder
+    let journal: any RunJournal
     let services: StepServices
     let time: any TimeSource
     let stop: StopRequest
@@ -23,7 +23,7 @@ package struct Executor: Sendable {
 
     package init(
         plan: Plan, planID: ContentHash, run: RunID, registry: StepRegistry, connections: any HostConnections,
-        recorder: any RunRecorder, services: StepServices, time: any TimeSource, stop: StopRequest, parallel: Int,
+        journal: any RunJournal, services: StepServices, time: any TimeSource, stop: StopRequest, parallel: Int,
         events: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.plan = plan
@@ -31,7 +31,7 @@ package struct Executor: Sendable {
         self.run = run
         self.registry = registry
         self.connections = connections
-        self.recorder = recorder
+        self.journal = journal
         self.services = services
         self.time = time
         self.stop = stop
@@ -85,7 +85,7 @@ package struct Executor: Sendable {
         let ending: Ending
         if let signal = stop.requested {
             events(.stopping(signal: signal))
-            try await recorder.append(.runInterrupted(RunInterrupted(signal: signal)))
+            try journal.append(.runInterrupted(RunInterrupted(signal: signal)))
             let code: ExitCode =
                 switch signal {
                 case .hangUp: .hungUp
@@ -103,7 +103,7 @@ package struct Executor: Sendable {
                 result: .partial, exitCode: ExitCode.mostSevere(problems.map(\.code)), problems: problems)
         }
         let summary = try JSONValue(encoding: problems)
-        try await recorder.append(
+        try journal.append(
             .runEnd(RunEnd(result: ending.result, exitCode: ending.exitCode, summary: .object(["problems": summary]))))
         return ending
     }
@@ -120,7 +120,7 @@ package struct Executor: Sendable {
     }
 
     private func hasWork(stage index: Int) async throws -> Bool {
-        let state = await recorder.state
+        let state = journal.state
         return plan.steps(ofStage: index).contains { !(state[$0.id]?.isSatisfied ?? false) }
     }
 
@@ -169,7 +169,7 @@ package struct Executor: Sendable {
             (passed, detail) = (false, message.event)
             closed = message.completed(place: planned.kind)
         }
-        try await recorder.append(
+        try journal.append(
             .stageGate(StageGate(stage: stage.name, passed: passed, waited: time.uptime - began, detail: detail)))
         events(.gate(stage: stage.name, kind: planned.kind, passed: passed, detail: detail))
         return closed

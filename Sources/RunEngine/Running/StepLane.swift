@@ -14,7 +14,7 @@ struct StepLane {
     func run() async throws -> OperatorMessage? {
         for step in executor.plan.steps(ofStage: stage) where step.host == host {
             if executor.stop.requested != nil { return nil }
-            let state = await executor.recorder.state[step.id]
+            let state = executor.journal.state[step.id]
             if let state, state.isSatisfied { continue }
             if let failure = try await advance(step, from: state) { return failure }
         }
@@ -59,7 +59,7 @@ struct StepLane {
     }
 
     private func refuseOrSkip(_ step: PlannedStep, attempt: Int, _ result: StepOutcome.Result, _ why: String) async throws {
-        try await executor.recorder.append(
+        try executor.journal.append(
             .stepOutcome(StepOutcome(step: step.id, attempt: attempt, result: result, message: why)))
         executor.events(
             .stepEnded(step.id, host: host, kind: step.kind, result: result, message: why, duration: .zero))
@@ -97,7 +97,7 @@ struct StepLane {
         let began = executor.time.uptime
         if !reattached {
             let arguments = ContentHash(of: CanonicalJSON.bytes(of: .object(step.parameters)))
-            try await executor.recorder.append(
+            try executor.journal.append(
                 .stepIntent(
                     StepIntent(
                         step: step.id, attempt: attempt, operation: "\(executor.run.short).\(step.id.text).\(attempt)",
@@ -115,7 +115,7 @@ struct StepLane {
             result = thrown.outcomeIsUnknown && !mayRepeat ? .unknown : .failed
         }
         let duration = executor.time.uptime - began
-        try await executor.recorder.append(
+        try executor.journal.append(
             .stepOutcome(
                 StepOutcome(
                     step: step.id, attempt: attempt, result: result, reattached: reattached, output: output,
@@ -139,7 +139,7 @@ struct StepLane {
     /// Finds out what came of an attempt that has no outcome.
     private func recover(_ typed: any Step, _ step: PlannedStep, attempt: Int) async throws -> Recovery {
         func record(_ finding: StepProbe.Finding, _ detail: String) async throws {
-            try await executor.recorder.append(
+            try executor.journal.append(
                 .stepProbe(StepProbe(step: step.id, attempt: attempt, finding: finding, detail: detail)))
             executor.events(.recovered(step.id, detail: detail))
         }
@@ -152,7 +152,7 @@ struct StepLane {
             switch try await typed.probe(context) {
             case .done(let output, let detail):
                 try await record(.done, detail)
-                try await executor.recorder.append(
+                try executor.journal.append(
                     .stepOutcome(
                         StepOutcome(
                             step: step.id, attempt: attempt, result: .ok, reattached: true, output: output,
@@ -177,7 +177,7 @@ struct StepLane {
 
     private func context(for step: PlannedStep, attempt: Int) async -> StepContext {
         let plan = executor.plan
-        let state = await executor.recorder.state
+        let state = executor.journal.state
         let verified = VerifiedConnections(executor.connections, plan: plan)
         let cache = FactCache(cluster: plan.cluster, connections: verified, parallel: executor.parallel)
         var results: [StepID: StepResult] = [:]

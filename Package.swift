@@ -101,7 +101,7 @@ let package = Package(
             ["BackupStore", "ClusterModel", "EtcdSnapshot", "TestSupport", system],
             fixtures: true
         ),
-        tests("ClusterModelTests", ["ClusterModel"]),
+        tests("ClusterModelTests", ["ClusterModel"], fixtures: true),
         tests(
             "ClusterStepsTests",
             ["BackupStore", "ClusterModel", "ClusterSteps", "RemoteShell", "RunEngine", "TestSupport"],

@@ -1,4 +1,4 @@
-/// A place in a text file: 1-based line and column, and the line itself for the caret.
+/// A place in a text file: 1-based line, and 1-based column counted in Unicode scalars.
 package struct SourceLocation: Sendable, Hashable {
     package let file: String
     package let line: Int
@@ -42,11 +42,30 @@ package struct Diagnostic: Sendable, Hashable {
         let place = "\(location.file.escapedOnOneLine):\(location.line):\(location.column)"
         var text = "\(place): \(severity.rawValue): \(message.escapedOnOneLine)"
         if let sourceLine {
-            let prefix = sourceLine.prefix(max(0, location.column - 1)).map { $0 == "\t" ? "\t" : " " }.joined()
-            text += "\n    \(sourceLine.escapedForTerminal)\n    \(prefix)^"
+            let before = sourceLine.unicodeScalars.prefix(max(0, location.column - 1))
+            let padding = before.map { $0 == "\t" ? "\t" : String(repeating: " ", count: columns(of: $0)) }.joined()
+            text += "\n    \(sourceLine.escapedForTerminal)\n    \(padding)^"
         }
         if let suggestion { text += "\n    suggestion: \(suggestion.escapedOnOneLine)" }
         return text
+    }
+}
+
+/// How many columns a terminal gives the shown form of a character: none, one, two, or those of its escape.
+///
+/// Source: the wide ranges of Unicode's East Asian Width (UAX #11), as far as terminals agree on them.
+private func columns(of scalar: Unicode.Scalar) -> Int {
+    let shown = String(scalar).escapedForTerminal.unicodeScalars
+    guard shown.count == 1 else { return shown.count }
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .enclosingMark: return 0
+    default: break
+    }
+    switch scalar.value {
+    case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F,
+        0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F, 0x1F680...0x1F6FF, 0x1F900...0x1FAFF, 0x20000...0x3FFFD:
+        return 2
+    default: return 1
     }
 }
 

@@ -48,7 +48,7 @@ package enum ManifestFile {
     private static func contents(of file: FileDescriptor, limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < limit {
-            let chunk = try [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+            let chunk = unsafe try [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
                 count = unsafe try file.read(into: UnsafeMutableRawBufferPointer(buffer))
             }
             if chunk.isEmpty { break }

@@ -1,0 +1,125 @@
+import ClusterModel
+import RunEngine
+
+/// Reads one stage of a runbook.
+struct StageReader {
+    private let section: Section
+    private let calls: CallReader
+    private var log: ProblemLog { section.log }
+
+    init(_ section: Section, calls: CallReader) {
+        self.section = section
+        self.calls = calls
+    }
+
+    /// Returns nil when the stage has no usable name; that is logged.
+    func read() -> RunbookStage? {
+        let name = section.string("name", required: true)
+        calls.references.refuse(in: name, section.name("name"))
+        let include = section.string("include")
+        let selector = section.string("on")
+        let pace = readPace()
+        let onFailure = section.choice("onFailure", RunbookStage.FailurePolicy.self)?.value ?? .hold
+        let require = readCalls("require", .gate)
+        let gates = readCalls("gate", .gate)
+        let steps = readCalls("steps", .step)
+        section.finish()
+        if let include {
+            checkInclude(include)
+        } else {
+            checkOwn(selector)
+        }
+        guard let name, isStageName(name) else { return nil }
+        return RunbookStage(
+            name: name.value, selector: selector?.value ?? "all", pace: pace, onFailure: onFailure, require: require,
+            gates: gates, steps: steps, include: include?.value, location: log.source.location(section.mark))
+    }
+
+    private func checkInclude(_ include: Located<String>) {
+        _ = runbookName(include, section.name("include"), log: log)
+        for key in ["on", "serial", "parallel", "require", "gate", "steps"] where section.has(key) {
+            log.error(
+                "'\(section.name(key))' and 'include' exclude each other", at: section.keyMark(key),
+                suggestion: "the included runbook has its own; write a stage before or after it")
+        }
+    }
+
+    private func checkOwn(_ selector: Located<String>?) {
+        if !section.has("on") { section.missing("on") }
+        if !["steps", "require", "gate"].contains(where: section.has) { section.missing("steps") }
+        guard let selector else { return }
+        if selector.value.contains("${") {
+            checkReference(selector)
+            return
+        }
+        do throws(HostSelector.Problem) {
+            _ = try HostSelector(selector.value)
+        } catch {
+            log.error("'\(section.name("on"))': \(error.description)", at: selector.mark)
+        }
+    }
+
+    /// A stage may run where an input says, so that a person can name the host of a repair.
+    private func checkReference(_ selector: Located<String>) {
+        guard let found = calls.references.find(in: selector.value, at: selector.mark) else { return }
+        guard calls.references.isWhole(selector.value), case .input(let input) = found.first else {
+            log.error("'\(section.name("on"))' is a selector, or one ${inputs.…} alone", at: selector.mark)
+            return
+        }
+        guard input.type == .string else {
+            log.error(
+                "'\(section.name("on"))' wants a string, but ${inputs.\(input.name)} is \(input.type.word)",
+                at: selector.mark)
+            return
+        }
+    }
+
+    private func readCalls(_ key: String, _ sort: CallReader.Sort) -> [StepCall] {
+        section.list(key).enumerated().compactMap { calls.read($1, path: "\(section.name(key))[\($0)]", sort: sort) }
+    }
+
+    private func readPace() -> RunbookStage.Pace {
+        let serial = section.node("serial")
+        let parallel = section.node("parallel")
+        if serial != nil, parallel != nil {
+            log.error(
+                "'\(section.name("parallel"))' and 'serial' exclude each other", at: section.keyMark("parallel"),
+                suggestion: "keep one of them")
+        }
+        if let serial { return .serial(batches(serial)) }
+        guard let parallel else { return .parallel(cap: nil) }
+        if case .scalar("true", .plain) = parallel.content { return .parallel(cap: nil) }
+        if case .scalar("false", .plain) = parallel.content {
+            log.error(
+                "'\(section.name("parallel"))' wants true or a number of hosts", at: parallel.mark,
+                suggestion: "write 'serial: 1'")
+            return .parallel(cap: nil)
+        }
+        return .parallel(cap: log.integer(parallel, section.name("parallel"), in: 1...10_000)?.value)
+    }
+
+    private func batches(_ node: YAMLNode) -> [BatchSize] {
+        guard case .sequence(let items) = node.content else { return [batch(node, section.name("serial"))] }
+        if items.isEmpty { log.error("'\(section.name("serial"))' names no batch", at: node.mark) }
+        return items.enumerated().map { batch($1, "\(section.name("serial"))[\($0)]") }
+    }
+
+    private func batch(_ node: YAMLNode, _ name: String) -> BatchSize {
+        if case .scalar(let text, _) = node.content, text.hasSuffix("%") {
+            if let percent = ScalarForms.integer(String(text.dropLast())), (1...100).contains(percent) {
+                return .percent(Int(percent))
+            }
+            log.error("'\(name)': '\(text.prefix(20))' is no percentage: 1% to 100%", at: node.mark)
+            return .count(1)
+        }
+        return .count(log.integer(node, name, in: 1...10_000)?.value ?? 1)
+    }
+
+    private func isStageName(_ name: Located<String>) -> Bool {
+        guard name.value.count <= 120, !name.value.contains(where: \.isNewline) else {
+            log.error("'\(section.name("name"))' is one line of at most 120 characters", at: name.mark)
+            return false
+        }
+        return true
+    }
+}

@@ -6,8 +6,7 @@ func topSection(_ log: ProblemLog) -> Section? {
     let source = log.source
     guard source.bytes.count <= SourceText.sizeLimit else {
         log.error(
-            "the file has \(source.bytes.count) bytes; \(SourceText.sizeLimit) are the limit", at: Mark(line: 1, column: 1),
-            showsLine: false)
+            "the file has \(source.bytes.count) bytes; \(SourceText.sizeLimit) are the limit", at: Mark(line: 1, column: 1))
         return nil
     }
     guard isReadable(source, log: log), let root = YAMLTree.read(source, log: log) else { return nil }

@@ -10,7 +10,7 @@ enum AgeRecipient {
     case unknown
 
     static func check(_ text: String) -> AgeRecipient {
-        if text.uppercased().contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY") { return .secret }
+        if isPrivateKey(text) { return .secret }
         if text.hasPrefix("age1") { return isBech32(text) ? .valid : .damaged }
         let words = text.split(separator: " ")
         guard words.count >= 2, let algorithm = words.first, ["ssh-ed25519", "ssh-rsa"].contains(algorithm),

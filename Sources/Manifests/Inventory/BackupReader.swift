@@ -94,14 +94,14 @@ struct BackupReader {
         case .secret:
             log.error(
                 "'\(name)': this is a private key, and it is now known to whoever can read this file", at: text.mark,
-                suggestion: "make a new key with age-keygen, and write its public key (age1…) here", showsLine: false)
+                suggestion: "make a new key with age-keygen, and write its public key (age1…) here")
         case .damaged:
             log.error(
-                "'\(name)': '\(text.value.prefix(100))' is mistyped: its checksum does not match", at: text.mark,
+                "'\(name)': '\(text.value.shortened)' is mistyped: its checksum does not match", at: text.mark,
                 suggestion: "copy the public key again")
         case .unknown:
             log.error(
-                "'\(name)': '\(text.value.prefix(100))' is no recipient", at: text.mark,
+                "'\(name)': '\(text.value.shortened)' is no recipient", at: text.mark,
                 suggestion: "write an age public key (age1…) or an SSH public key (ssh-ed25519 …)")
         }
         return false

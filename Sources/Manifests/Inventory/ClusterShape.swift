@@ -112,7 +112,7 @@ struct ClusterShape {
     }
 
     private func checkCounts(_ groups: HostGroups) {
-        if groups.count(.master) == 0 {
+        if groups.lacks(.master) {
             log.error("there are no masters", at: mark, suggestion: "list them under 'masters:'")
         }
         switch topology {
@@ -125,14 +125,14 @@ struct ClusterShape {
             }
         case .external:
             warnOfEvenCount(groups, .etcd, "etcd members")
-            if groups.count(.etcd) == 0 {
+            if groups.lacks(.etcd) {
                 log.error(
                     "the topology is external, but there are no hosts under 'etcd'", at: mark,
                     suggestion: "list them under 'etcd:', or write 'topology: stacked'")
             }
         }
         let balancers = groups.count(.loadBalancer)
-        if let vip, balancers == 0 {
+        if let vip, groups.lacks(.loadBalancer) {
             log.warning(
                 "no load balancer is listed, so nothing that Rollbook knows carries the VIP \(vip.value)", at: vip.mark,
                 suggestion: "list the hosts with HAProxy and keepalived under 'loadBalancers:'")
@@ -148,7 +148,7 @@ struct ClusterShape {
         let count = groups.count(role)
         guard count > 0, count.isMultiple(of: 2), let first = groups.first(role) else { return }
         log.warning(
-            "\(count) \(what) tolerate \(Quorum.tolerated(voters: count)) failures, no more fault tolerance than"
+            "\(count) \(what) tolerate the loss of \(Quorum.tolerated(voters: count)), no more fault tolerance than"
                 + " \(count - 1)",
             at: first.name.mark, suggestion: "use \(count - 1) or \(count + 1)")
     }
@@ -164,7 +164,7 @@ extension CIDR {
 private func clusterID(_ text: Located<String>, log: ProblemLog) -> ClusterID? {
     if let id = ClusterID(text.value) { return id }
     log.error(
-        "'cluster.id': '\(text.value.prefix(80))' is not valid: lower-case letters, digits, '-' and '.', at most 63",
+        "'cluster.id': '\(text.value.shortened)' is not valid: lower-case letters, digits, '-' and '.', at most 63",
         at: text.mark, suggestion: ClusterID(text.value.lowercased()).map { "did you mean '\($0)'?" })
     return nil
 }

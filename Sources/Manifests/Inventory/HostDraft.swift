@@ -59,7 +59,7 @@ enum HostAddress: Hashable, CustomStringConvertible {
     static func read(_ text: Located<String>, _ name: String, log: ProblemLog) -> Located<HostAddress>? {
         guard let address = HostAddress(text.value) else {
             log.error(
-                "'\(name)': '\(text.value)' is no IPv4 or IPv6 address and no DNS name", at: text.mark,
+                "'\(name)': '\(text.value.shortened)' is no IPv4 or IPv6 address and no DNS name", at: text.mark,
                 suggestion: addressRemedy(text.value))
             return nil
         }
@@ -92,9 +92,9 @@ private func hostName(_ text: Located<String>, _ name: String, log: ProblemLog) 
     guard let value = HostName(text.value) else {
         let repaired = String(text.value.lowercased().map { $0 == "_" || $0 == " " ? "-" : $0 })
         log.error(
-            "'\(name)': '\(text.value.prefix(80))' is not a valid name: lower-case letters, digits, '-' and '.', at both"
+            "'\(name)': '\(text.value.shortened)' is not a valid name: lower-case letters, digits, '-' and '.', at both"
                 + " ends a letter or digit, at most 253",
-            at: text.mark, suggestion: HostName(repaired).map { "did you mean '\($0)'?" })
+            at: text.mark, suggestion: HostName(repaired).map { "did you mean '\($0)'?" } ?? foreignLetter(in: text.value))
         return nil
     }
     guard !HostSelector.groups.contains(value.text) else {
@@ -104,12 +104,19 @@ private func hostName(_ text: Located<String>, _ name: String, log: ProblemLog) 
     return Located(value: value, mark: text.mark)
 }
 
+/// Letters of other scripts look like ASCII ones; the code point tells.
+private func foreignLetter(in text: String) -> String? {
+    guard let scalar = text.unicodeScalars.first(where: { !$0.isASCII }) else { return nil }
+    let code = String(scalar.value, radix: 16, uppercase: true)
+    return "'\(scalar)' is U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code), no ASCII letter"
+}
+
 private func readLabels(_ section: Section) -> [String: String] {
     var labels: [String: String] = [:]
     for entry in section.allEntries() {
         guard isLabelKey(entry.key) else {
             section.log.error(
-                "'\(entry.key.prefix(80))' is no label: letters, digits, '-', '_', '.' and '/', at both ends a letter or digit",
+                "'\(entry.key.shortened)' is no label: letters, digits, '-', '_', '.' and '/', at both ends a letter or digit",
                 at: entry.keyMark)
             continue
         }

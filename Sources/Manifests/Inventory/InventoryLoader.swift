@@ -58,14 +58,17 @@ package enum InventoryLoader {
 struct HostGroups {
     private(set) var drafts: [HostDraft] = []
     /// How many hosts are written for a role, with those that have errors.
-    private(set) var written: [Role: Int] = [:]
+    private var written: [Role: Int] = [:]
+    private var unreadable: Set<Role> = []
 
     init(_ top: Section, paths: ControllerPaths) {
         let groups: [(key: String, role: Role)] = [
             ("masters", .master), ("workers", .worker), ("loadBalancers", .loadBalancer), ("etcd", .etcd),
         ]
         for (key, role) in groups.sorted(by: { top.keyMark($0.key) < top.keyMark($1.key) }) {
+            let problems = top.log.count
             let nodes = top.list(key)
+            if top.log.count > problems { unreadable.insert(role) }
             written[role] = nodes.count
             for (index, node) in nodes.enumerated() {
                 guard let section = Section(node, path: "\(key)[\(index)]", log: top.log),
@@ -77,6 +80,9 @@ struct HostGroups {
     }
 
     func count(_ role: Role) -> Int { written[role] ?? 0 }
+
+    /// Whether the file names no host of a role; false when what stands there is no list, which is reported as that.
+    func lacks(_ role: Role) -> Bool { count(role) == 0 && !unreadable.contains(role) }
 
     func first(_ role: Role) -> HostDraft? { drafts.first { $0.role == role } }
 }

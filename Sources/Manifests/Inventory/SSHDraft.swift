@@ -85,7 +85,7 @@ func isLoginName(_ text: String) -> Bool {
 
 private func loginName(_ text: Located<String>, _ name: String, log: ProblemLog) -> Located<String>? {
     guard isLoginName(text.value) else {
-        log.error("'\(name)': '\(text.value.prefix(80))' is no login name", at: text.mark)
+        log.error("'\(name)': '\(text.value.shortened)' is no login name", at: text.mark)
         return nil
     }
     return text

@@ -68,7 +68,7 @@ struct CallReader {
             return
         }
         log.error(
-            "unknown \(word) kind '\(kind.value.prefix(80))'", at: kind.mark,
+            "unknown \(word) kind '\(kind.value.shortened)'", at: kind.mark,
             suggestion: nearest(to: kind.value, among: own.keys.sorted()).map { "did you mean '\($0)'?" })
     }
 

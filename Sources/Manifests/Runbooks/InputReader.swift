@@ -12,7 +12,7 @@ struct InputReader {
         for entry in section.allEntries() {
             guard isInputName(entry.key) else {
                 top.log.error(
-                    "'\(entry.key.prefix(80))' is no input name: letters and digits, beginning with a letter",
+                    "'\(entry.key.shortened)' is no input name: letters and digits, beginning with a letter",
                     at: entry.keyMark)
                 continue
             }
@@ -52,6 +52,7 @@ struct InputReader {
         }
         guard let type else { return nil }
         let defaultText = written.flatMap { TypedValue.read($0, section.name("default"), type: type, log: log)?.inputText }
+        if let written { refuseReference(in: defaultText, section.name("default"), at: written.mark, log: log) }
         return RunbookInput(
             name: name, type: type, isRequired: required?.value ?? false, defaultValue: defaultText, summary: summary)
     }

@@ -1,6 +1,14 @@
 import ClusterModel
 import RunEngine
 
+/// Logs a substitution where none is made.
+func refuseReference(in text: String?, _ name: String, at mark: Mark, log: ProblemLog) {
+    guard let text, zip(text, text.dropFirst()).contains(where: { $0 == "$" && $1 == "{" }) else { return }
+    log.error(
+        "'\(name)' has a '${…}', but nothing is substituted here", at: mark,
+        suggestion: "references stand under 'with:', or alone after 'on:'")
+}
+
 /// Checks `${inputs.x}` and `${host.x}`, the only substitutions there are.
 final class References {
     /// What `${host.…}` may name.
@@ -41,12 +49,6 @@ final class References {
     /// Whether the text is one reference and nothing else.
     func isWhole(_ text: String) -> Bool {
         text.hasPrefix("${") && text.hasSuffix("}") && text.count { $0 == "}" } == 1
-    }
-
-    /// Logs a substitution where none is made.
-    func refuse(in text: Located<String>?, _ name: String) {
-        guard let text, zip(text.value, text.value.dropFirst()).contains(where: { $0 == "$" && $1 == "{" }) else { return }
-        log.error("'\(name)' has a '${…}', but nothing is substituted here", at: text.mark)
     }
 
     private func resolve(_ body: String, at mark: Mark) -> Reference? {

@@ -20,6 +20,7 @@ package enum RunbookLoader {
         guard checkFormat(top) else { return nil }
         let name = top.string("runbook", required: true).flatMap { runbookName($0, "runbook", log: top.log) }
         let summary = top.string("summary", required: true)
+        refuseReference(in: summary?.value, "summary", at: summary?.mark ?? top.mark, log: top.log)
         let report = top.choice("report", RunReport.self)?.value ?? .none
         let inputs = InputReader(top)
         let references = References(inputs: inputs.inputs, log: top.log)
@@ -57,7 +58,7 @@ package enum RunbookLoader {
 func runbookName(_ text: Located<String>, _ name: String, log: ProblemLog) -> String? {
     guard isSafeName(text.value), text.value.utf8.count <= 63, !text.value.contains(".") else {
         log.error(
-            "'\(name)': '\(text.value.prefix(80))' is no runbook name: lower-case letters, digits and '-', at most 63",
+            "'\(name)': '\(text.value.shortened)' is no runbook name: lower-case letters, digits and '-', at most 63",
             at: text.mark)
         return nil
     }

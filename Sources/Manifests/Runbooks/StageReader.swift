@@ -15,7 +15,8 @@ struct StageReader {
     /// Returns nil when the stage has no usable name; that is logged.
     func read() -> RunbookStage? {
         let name = section.string("name", required: true)
-        calls.references.refuse(in: name, section.name("name"))
+        let problems = log.count
+        refuseReference(in: name?.value, section.name("name"), at: name?.mark ?? section.mark, log: log)
         let include = section.string("include")
         let selector = section.string("on")
         let pace = readPace()
@@ -28,6 +29,10 @@ struct StageReader {
             checkInclude(include)
         } else {
             checkOwn(selector)
+            if steps.isEmpty, require.isEmpty, gates.isEmpty, log.count == problems {
+                log.error(
+                    "the stage does nothing", at: section.mark, suggestion: "write its steps, or a gate to wait for")
+            }
         }
         guard let name, isStageName(name) else { return nil }
         return RunbookStage(

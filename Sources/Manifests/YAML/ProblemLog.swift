@@ -11,15 +11,17 @@ final class ProblemLog {
 
     init(_ source: SourceText) { self.source = source }
 
-    /// Notes an error; `showsLine` is false where the line may hold a secret.
-    func error(_ message: String, at mark: Mark, suggestion: String? = nil, showsLine: Bool = true) {
+    func error(_ message: String, at mark: Mark, suggestion: String? = nil) {
         hasErrors = true
-        add(.error, message, mark, suggestion, showsLine)
+        add(.error, message, mark, suggestion)
     }
 
     func warning(_ message: String, at mark: Mark, suggestion: String? = nil) {
-        add(.warning, message, mark, suggestion, true)
+        add(.warning, message, mark, suggestion)
     }
+
+    /// How many problems were found so far.
+    var count: Int { diagnostics.count }
 
     /// All problems in the order of the file.
     var sorted: [Diagnostic] {
@@ -30,16 +32,14 @@ final class ProblemLog {
         return ordered.map(\.element)
     }
 
-    private func add(
-        _ severity: Diagnostic.Severity, _ message: String, _ mark: Mark, _ suggestion: String?, _ showsLine: Bool
-    ) {
+    private func add(_ severity: Diagnostic.Severity, _ message: String, _ mark: Mark, _ suggestion: String?) {
         guard diagnostics.count < Self.limit else { return }
         let isLast = diagnostics.count == Self.limit - 1
         diagnostics.append(
             Diagnostic(
                 isLast ? .error : severity, at: source.location(mark),
                 isLast ? "\(message) (the \(Self.limit)th problem; further ones are not listed)" : message,
-                suggestion: suggestion, sourceLine: showsLine ? source.lineForCaret(mark.line) : nil))
+                suggestion: suggestion, sourceLine: source.lineForCaret(mark.line)))
     }
 }
 

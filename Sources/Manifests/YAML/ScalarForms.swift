@@ -34,6 +34,15 @@ enum ScalarForms {
         return .seconds(seconds)
     }
 
+    /// The shortest text that `duration` reads as this duration, cut to whole seconds.
+    static func text(_ duration: Duration) -> String {
+        let seconds = duration.components.seconds
+        for (scale, unit) in [(86400, "d"), (3600, "h"), (60, "m")] as [(Int64, String)] {
+            if seconds >= scale, seconds.isMultiple(of: scale) { return "\(seconds / scale)\(unit)" }
+        }
+        return "\(seconds)s"
+    }
+
     /// `1.31.4` or `v1.31.4`: three canonical numbers.
     static func isKubernetesVersion(_ text: String) -> Bool {
         let digits = text.hasPrefix("v") ? text.dropFirst() : text[...]

@@ -33,6 +33,8 @@ final class Section {
         mark = node.mark
     }
 
+    private var place: String { path.isEmpty ? "at the top of the file" : "at \(path)" }
+
     func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
@@ -52,7 +54,6 @@ final class Section {
     }
 
     func missing(_ key: String) {
-        let place = path.isEmpty ? "at the top of the file" : "in '\(path)'"
         log.error("key '\(key)' is missing \(place)", at: mark)
     }
 
@@ -76,7 +77,9 @@ final class Section {
         guard let node = node(key), let found = log.duration(node, name(key)) else { return nil }
         guard range.contains(found.value) else {
             log.error(
-                "'\(name(key))' is out of range: \(range.lowerBound.brief) to \(range.upperBound.brief)", at: found.mark)
+                "'\(name(key))' is out of range: \(ScalarForms.text(range.lowerBound)) to"
+                    + " \(ScalarForms.text(range.upperBound))",
+                at: found.mark)
             return nil
         }
         return found
@@ -106,7 +109,6 @@ final class Section {
     /// Refuses the keys nobody asked for.
     func finish() {
         for entry in entries where !asked.contains(entry.key) {
-            let place = path.isEmpty ? "at the top of the file" : "at \(path)"
             let suggestion = nearest(to: entry.key, among: asked).map { "did you mean '\($0)'?" }
             log.error("unknown key '\(entry.key)' \(place)", at: entry.keyMark, suggestion: suggestion)
         }

@@ -37,14 +37,25 @@ struct SourceText {
         return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     }
 
-    /// The line for a caret, or nil when it is too long to be of help to a reader.
+    /// The line for a caret, or nil when it is too long to be of help to a reader, or may hold a private key.
     func lineForCaret(_ number: Int) -> String? {
         let line = lineBytes(number)
-        guard !line.isEmpty, line.count <= 400 else { return nil }
-        return String(decoding: line, as: UTF8.self)
+        guard !line.isEmpty, line.count <= 400, let text = String(validating: line, as: UTF8.self) else { return nil }
+        return isPrivateKey(text) ? nil : text
     }
 
     func location(_ mark: Mark) -> SourceLocation {
         SourceLocation(file: path, line: mark.line, column: mark.column)
     }
+}
+
+/// Whether a text has the marks of a private key of age, OpenSSH or PEM; such a text is never shown.
+func isPrivateKey(_ text: String) -> Bool {
+    let upper = text.uppercased()
+    return upper.contains("AGE-SECRET-KEY-") || upper.contains("PRIVATE KEY-----")
+}
+
+extension String {
+    /// At most 80 characters of it, for messages.
+    var shortened: String { count <= 80 ? self : prefix(79) + "…" }
 }

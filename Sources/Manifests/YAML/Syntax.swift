@@ -8,7 +8,7 @@ extension ProblemLog {
             return
         }
         var message = problem.message
-        if let context = problem.context, let begin = problem.contextMark {
+        if let context = problem.context, let begin = problem.contextMark, begin.line != problem.mark.line {
             message += " (\(context) that begins at line \(begin.line))"
         }
         error("not valid YAML: \(message)", at: clamped(problem.mark), suggestion: remedy(problem.message))
@@ -70,7 +70,10 @@ func isReadable(_ source: SourceText, log: ProblemLog) -> Bool {
         let line = source.lineBytes(number)
         guard line.contains(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 >= 0x7F }) else { continue }
         guard let text = String(validating: line, as: UTF8.self) else {
-            log.error("the line is not UTF-8 text", at: Mark(line: number, column: 1), showsLine: false)
+            let isUTF16 = source.bytes.starts(with: [0xFF, 0xFE]) || source.bytes.starts(with: [0xFE, 0xFF])
+            log.error(
+                isUTF16 ? "the file is UTF-16" : "the line is not UTF-8 text", at: Mark(line: number, column: 1),
+                suggestion: "save the file as UTF-8")
             return false
         }
         for (index, scalar) in text.unicodeScalars.enumerated() where isMisleading(scalar) {

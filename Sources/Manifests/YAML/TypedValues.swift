@@ -64,9 +64,10 @@ extension ProblemLog {
         let wanted = words.count == 1 ? words[0] : "one of " + words.joined(separator: ", ")
         guard let (text, style) = scalar(node, name, wanted: wanted) else { return nil }
         guard words.contains(text) else {
+            let means = ScalarForms.misreading(ofPlain: text) == "the boolean false" && words.contains("none")
             error(
                 "'\(name)' wants \(wanted), but \(shown(text, style)) stands here", at: node.mark,
-                suggestion: nearest(to: text, among: words).map { "did you mean '\($0)'?" })
+                suggestion: means ? "write none" : nearest(to: text, among: words).map { "did you mean '\($0)'?" })
             return nil
         }
         return Located(value: text, mark: node.mark)
@@ -90,8 +91,7 @@ extension ProblemLog {
 
     private func shown(_ text: String, _ style: ScalarStyle) -> String {
         if text.isEmpty, style == .plain { return "nothing" }
-        let short = text.count > 60 ? text.prefix(60) + "…" : text[...]
-        return style == .plain ? "'\(short)'" : "the text \"\(short)\""
+        return style == .plain ? "'\(text.shortened)'" : "the text \"\(text.shortened)\""
     }
 
     private func integerRemedy(_ text: String, _ style: ScalarStyle) -> String? {
@@ -103,6 +103,7 @@ extension ProblemLog {
     }
 
     private func listRemedy(_ node: YAMLNode) -> String? {
+        if node.isNothing { return "write [], or remove the key" }
         guard case .scalar(let text, _) = node.content, !text.isEmpty, text.count < 60 else { return nil }
         return "write [\(text)]"
     }

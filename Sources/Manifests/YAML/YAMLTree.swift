@@ -84,7 +84,7 @@ struct YAMLTree {
                 suggestion: "put it into a file of its own")
             return false
         }
-        return !hasDirectives || refuse("directive", mark, "remove the lines that begin with %")
+        return !hasDirectives || refuse("a directive", mark, "remove the lines that begin with %")
     }
 
     private mutating func check(_ properties: NodeProperties, _ mark: Mark) -> Bool {
@@ -92,7 +92,9 @@ struct YAMLTree {
             guard refuse("anchor '&\(anchor)'", mark, "write the value out where it is needed") else { return false }
         }
         if let tag = properties.tag {
-            return refuse("tag '\(tag)'", mark, "remove it: the type of every value is known")
+            let prefix = "tag:yaml.org,2002:"
+            let written = tag.hasPrefix(prefix) ? "!!" + tag.dropFirst(prefix.count) : tag
+            return refuse("tag '\(written)'", mark, "remove it: the type of every value is known")
         }
         return true
     }
@@ -133,7 +135,8 @@ struct YAMLTree {
         if let first = stack[last].firstUse[key.text] {
             log.error(
                 "key '\(key.text)' is used twice in this mapping, first at line \(first.line)", at: key.mark,
-                suggestion: "keep one of lines \(first.line) and \(key.mark.line)")
+                suggestion: first.line == key.mark.line
+                    ? "keep one of them" : "keep one of lines \(first.line) and \(key.mark.line)")
         } else {
             stack[last].firstUse[key.text] = key.mark
             stack[last].entries.append(YAMLEntry(key: key.text, keyMark: key.mark, value: node))

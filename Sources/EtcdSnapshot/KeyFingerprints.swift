@@ -49,7 +49,7 @@ struct KeyFingerprints {
     /// Adds a key; true if it is new.
     mutating func insert(_ fingerprint: UInt64) -> Bool {
         guard isComplete, covers(fingerprint) else { return false }
-        guard members.count < Self.limit else {
+        guard partitions > 1 || members.count < Self.limit else {
             isComplete = false
             members = []
             return false

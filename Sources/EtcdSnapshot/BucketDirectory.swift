@@ -27,7 +27,9 @@ struct BucketDirectory: EntryVisitor {
     }
 
     private static func root(
-        _ entry: LeafEntry, _ name: String, _ window: inout ByteWindow
+        _ entry: LeafEntry,
+        _ name: String,
+        _ window: inout ByteWindow
     ) throws(SnapshotProblem) -> BucketRoot {
         guard entry.value.count >= headerLength else {
             throw SnapshotProblem(.bucketHeader, page: entry.page, bucket: name)
@@ -36,7 +38,9 @@ struct BucketDirectory: EntryVisitor {
         let page = window.buffer.span.littleEndianUInt64(at: index)
         guard page == 0 else { return .page(page) }
         let inline = FileRange(
-            offset: entry.value.offset + UInt64(headerLength), count: entry.value.count - headerLength)
+            offset: entry.value.offset + UInt64(headerLength),
+            count: entry.value.count - headerLength
+        )
         guard inline.count >= PageHeader.length else {
             throw SnapshotProblem(.bucketHeader, page: entry.page, bucket: name)
         }

@@ -53,11 +53,17 @@ struct ClusterRecords: EntryVisitor {
     }
 
     private mutating func add(member value: [UInt8], page: UInt64) throws(SnapshotProblem) {
-        guard members.count < Self.memberLimit, let stored = try? JSONDecoder().decode(StoredMember.self, from: Data(value))
+        guard members.count < Self.memberLimit,
+            let stored = try? JSONDecoder().decode(StoredMember.self, from: Data(value))
         else { throw SnapshotProblem(.memberRecord, page: page) }
         members.append(
             EtcdMember(
-                id: stored.id, name: stored.name ?? "", peerURLs: stored.peerURLs ?? [],
-                clientURLs: stored.clientURLs ?? [], isLearner: stored.isLearner ?? false))
+                id: stored.id,
+                name: stored.name ?? "",
+                peerURLs: stored.peerURLs ?? [],
+                clientURLs: stored.clientURLs ?? [],
+                isLearner: stored.isLearner ?? false
+            )
+        )
     }
 }

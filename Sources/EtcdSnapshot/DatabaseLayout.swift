@@ -49,7 +49,9 @@ struct DatabaseLayout {
         var found: [MetaPage] = []
         for offset in [0] + MetaPage.pageSizes where window.limit >= offset + UInt64(MetaPage.length) {
             let index = try window.load(MetaPage.length, at: offset)
-            guard let meta = MetaPage(window.buffer.span.extracting(index..<(index + MetaPage.length))) else { continue }
+            guard let meta = MetaPage(window.buffer.span.extracting(index..<(index + MetaPage.length))) else {
+                continue
+            }
             let size = found.first?.pageSize ?? meta.pageSize
             if meta.pageSize == size, offset == 0 || offset == size { found.append(meta) }
         }

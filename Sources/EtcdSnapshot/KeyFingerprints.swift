@@ -5,21 +5,23 @@
 /// can not be made to slow the set down.
 struct KeyFingerprints {
     /// Keeps the set below 32 MiB, also while it grows.
-    static let limit = 1_500_000
+    static let defaultLimit = 1_500_000
 
     private var members: Set<UInt64> = []
+    private let limit: Int
     private let partition: UInt64
     private let partitions: UInt64
     /// False once the set was full; it is empty from then on.
     private(set) var isComplete = true
 
-    init(partition: Int = 0, of partitions: Int = 1) {
+    init(partition: Int = 0, of partitions: Int = 1, limit: Int = defaultLimit) {
+        self.limit = limit
         self.partition = UInt64(partition)
         self.partitions = UInt64(max(1, partitions))
     }
 
     /// How many walks are needed when there are at most `keys` different keys.
-    static func partitions(forKeys keys: Int) -> Int { keys / (limit * 3 / 4) + 1 }
+    static func partitions(forKeys keys: Int) -> Int { keys / (defaultLimit * 3 / 4) + 1 }
 
     var count: Int { members.count }
     /// How many of the keys were added as marked.
@@ -27,7 +29,9 @@ struct KeyFingerprints {
 
     /// The hash of a user key wherever it lies; its lowest bit is free for a mark.
     static func fingerprint(
-        of key: FileRange, isMarked: Bool, _ window: inout ByteWindow
+        of key: FileRange,
+        isMarked: Bool,
+        _ window: inout ByteWindow
     ) throws(SnapshotProblem) -> UInt64 {
         var hasher = Hasher()
         var at = key.offset
@@ -49,7 +53,7 @@ struct KeyFingerprints {
     /// Adds a key; true if it is new.
     mutating func insert(_ fingerprint: UInt64) -> Bool {
         guard isComplete, covers(fingerprint) else { return false }
-        guard partitions > 1 || members.count < Self.limit else {
+        guard partitions > 1 || members.count < limit else {
             isComplete = false
             members = []
             return false

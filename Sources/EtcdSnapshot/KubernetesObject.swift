@@ -60,7 +60,8 @@ package struct KubernetesObject: Codable, Sendable, Hashable {
     }
 
     private mutating func readMetadata(
-        ofObject object: FileRange, _ window: inout ByteWindow
+        ofObject object: FileRange,
+        _ window: inout ByteWindow
     ) throws(SnapshotProblem) {
         var cursor = ProtobufCursor(object)
         guard case .bytes(number: 1, let metadata)? = try cursor.next(&window) else { return }

@@ -10,7 +10,9 @@ package struct RegistryPath: Sendable, Hashable {
     package let namespace: String?
     /// Nil for the few that are one object, such as `/registry/health`.
     package let name: String?
+}
 
+extension RegistryPath {
     /// The path that `key` is, or nil where it does not begin with `prefix` or is not text.
     package init?(key: [UInt8], prefix: String) {
         guard key.starts(with: prefix.utf8), key.count > prefix.utf8.count, key.count <= 4_096,

@@ -28,7 +28,8 @@ struct RevisionKey {
         isTombstone = entry.key.count == 18
         revision = Revision(
             main: Int64(bitPattern: bytes.bigEndianUInt64(at: index)),
-            sub: Int64(bitPattern: bytes.bigEndianUInt64(at: index + 9)))
+            sub: Int64(bitPattern: bytes.bigEndianUInt64(at: index + 9))
+        )
         guard bytes[index + 8] == UInt8(ascii: "_"), revision.main >= 0, revision.sub >= 0,
             !isTombstone || bytes[index + 17] == UInt8(ascii: "t")
         else { throw SnapshotProblem(.revisionKey, page: entry.page) }
@@ -48,7 +49,9 @@ struct RevisionRecord {
     ///
     /// An empty record is a mark of `etcdutl snapshot restore --bump-revision`; it has no key.
     init(
-        _ entry: LeafEntry, _ revisionKey: RevisionKey, _ window: inout ByteWindow
+        _ entry: LeafEntry,
+        _ revisionKey: RevisionKey,
+        _ window: inout ByteWindow
     ) throws(SnapshotProblem) {
         var cursor = ProtobufCursor(entry.value)
         while let field = try cursor.next(&window) {

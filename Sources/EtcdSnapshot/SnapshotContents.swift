@@ -68,7 +68,11 @@ package struct SnapshotContents: Sendable {
 
     private func walker(_ order: TreeWalker.Order) -> TreeWalker {
         TreeWalker(
-            layout, freelist: nil, window: ByteWindow(over: source, limit: report.bodySize), order: order)
+            layout,
+            freelist: nil,
+            window: ByteWindow(over: source, limit: report.bodySize),
+            order: order
+        )
     }
 
     /// Walks from the newest revision to the oldest: the first revision met of a key decides about it.
@@ -123,9 +127,15 @@ private struct RevisionVisitor: EntryVisitor {
         let count = min(record.key.count, StoredRevision.longestKey)
         let index = try window.load(count, at: record.key.offset)
         let stored = StoredRevision(
-            revision: key.revision, isTombstone: key.isTombstone,
-            key: Array(window.buffer[index..<(index + count)]), createRevision: record.createRevision,
-            version: record.version, lease: record.lease, keyRange: record.key, value: record.value)
+            revision: key.revision,
+            isTombstone: key.isTombstone,
+            key: Array(window.buffer[index..<(index + count)]),
+            createRevision: record.createRevision,
+            version: record.version,
+            lease: record.lease,
+            keyRange: record.key,
+            value: record.value
+        )
         try body(stored, &window)
     }
 }

@@ -38,7 +38,10 @@ struct SnapshotDigests {
     }
 
     private static func read(
-        _ source: any SnapshotBytes, _ count: Int, _ at: UInt64, _ buffer: inout [UInt8]
+        _ source: any SnapshotBytes,
+        _ count: Int,
+        _ at: UInt64,
+        _ buffer: inout [UInt8]
     ) throws(SnapshotProblem) {
         do throws(SnapshotReadFailure) {
             try source.read(count, at: at, into: &buffer)

@@ -42,7 +42,9 @@ package final class SnapshotFile: SnapshotBytes {
 
     package func read(_ count: Int, at offset: UInt64, into buffer: inout [UInt8]) throws(SnapshotReadFailure) {
         precondition(count <= buffer.count, "a read never exceeds its buffer")
-        guard let start = off_t(exactly: offset) else { throw SnapshotReadFailure(reason: "offset \(offset) is too large") }
+        guard let start = off_t(exactly: offset) else {
+            throw SnapshotReadFailure(reason: "offset \(offset) is too large")
+        }
         var done = 0
         while done < count {
             let from = done
@@ -74,9 +76,12 @@ package final class SnapshotFile: SnapshotBytes {
         let modified = status.st_mtim
         #endif
         return Identity(
-            size: Int64(status.st_size), device: UInt64(truncatingIfNeeded: status.st_dev),
-            inode: UInt64(truncatingIfNeeded: status.st_ino), modifiedSeconds: modified.tv_sec,
-            modifiedNanoseconds: modified.tv_nsec)
+            size: Int64(status.st_size),
+            device: UInt64(truncatingIfNeeded: status.st_dev),
+            inode: UInt64(truncatingIfNeeded: status.st_ino),
+            modifiedSeconds: modified.tv_sec,
+            modifiedNanoseconds: modified.tv_nsec
+        )
     }
 }
 

@@ -84,16 +84,30 @@ package struct SnapshotVerifier: Sendable {
 
         let meta = audit.cluster["meta"]
         return SnapshotReport(
-            fileSize: source.size, bodySize: bodySize, trailer: hasTrailer ? .valid : .missing,
-            fileSHA256: digests.file, bodySHA256: digests.body, pageSize: layout.pageSize,
-            pagesTotal: layout.highWater, pagesReachable: UInt64(walker.visited.count) + 2,
-            transactionID: layout.meta.transaction, hash: audit.statusHash, revision: audit.revision,
-            totalKeys: audit.totalKeys, liveKeys: live.all, liveRegistryKeys: live.registry,
-            compactedRevision: meta?.compactedRevision, consistentIndex: meta?.consistentIndex, term: meta?.term,
-            storageVersion: meta?.storageVersion, clusterVersion: audit.cluster["cluster"]?.clusterVersion,
+            fileSize: source.size,
+            bodySize: bodySize,
+            trailer: hasTrailer ? .valid : .missing,
+            fileSHA256: digests.file,
+            bodySHA256: digests.body,
+            pageSize: layout.pageSize,
+            pagesTotal: layout.highWater,
+            pagesReachable: UInt64(walker.visited.count) + 2,
+            transactionID: layout.meta.transaction,
+            hash: audit.statusHash,
+            revision: audit.revision,
+            totalKeys: audit.totalKeys,
+            liveKeys: live.all,
+            liveRegistryKeys: live.registry,
+            compactedRevision: meta?.compactedRevision,
+            consistentIndex: meta?.consistentIndex,
+            term: meta?.term,
+            storageVersion: meta?.storageVersion,
+            clusterVersion: audit.cluster["cluster"]?.clusterVersion,
             isAuthEnabled: audit.cluster["auth"]?.isAuthEnabled ?? false,
-            members: audit.cluster["members"]?.members ?? [], kubeSystemUID: kubeSystemUID,
-            buckets: audit.summaries)
+            members: audit.cluster["members"]?.members ?? [],
+            kubeSystemUID: kubeSystemUID,
+            buckets: audit.summaries
+        )
     }
 
     /// Refuses what is no bbolt database, saying what it looks like.
@@ -107,7 +121,9 @@ package struct SnapshotVerifier: Sendable {
 
     /// The live keys as the audit counted them, or by more walks where they were too many for one.
     private func liveKeys(
-        _ audit: ContentAudit, _ buckets: [TopLevelBucket], _ walker: TreeWalker
+        _ audit: ContentAudit,
+        _ buckets: [TopLevelBucket],
+        _ walker: TreeWalker
     ) throws(SnapshotProblem) -> (all: Int, registry: Int) {
         guard !audit.live.isComplete, let bucket = buckets.first(where: { $0.name == "key" }) else {
             return (audit.live.count, audit.live.markedCount)

@@ -23,7 +23,11 @@ struct Node {
     /// - Parameter floor: the end of the data before; moved past this element. bbolt writes data in the order of the elements,
     ///   and holding a file to that keeps one value from being read many times.
     func place(
-        _ index: Int, position: UInt32, key: UInt32, value: UInt32, _ floor: inout UInt64
+        _ index: Int,
+        position: UInt32,
+        key: UInt32,
+        value: UInt32,
+        _ floor: inout UInt64
     ) throws(SnapshotProblem) -> UInt64 {
         let element = start + UInt64(PageHeader.length + index * Self.elementLength)
         let data = element + UInt64(position)
@@ -63,8 +67,12 @@ struct LeafTable {
                 throw SnapshotProblem(.elementFlags(index: index, found: flags), page: node.page)
             }
             _ = try node.place(
-                index, position: table.littleEndianUInt32(at: at + 4), key: table.littleEndianUInt32(at: at + 8),
-                value: table.littleEndianUInt32(at: at + 12), &floor)
+                index,
+                position: table.littleEndianUInt32(at: at + 4),
+                key: table.littleEndianUInt32(at: at + 8),
+                value: table.littleEndianUInt32(at: at + 12),
+                &floor
+            )
         }
         self.node = node
         self.bytes = bytes
@@ -75,10 +83,15 @@ struct LeafTable {
         let at = index * Node.elementLength
         let key = FileRange(
             offset: node.start + UInt64(PageHeader.length + at) + UInt64(table.littleEndianUInt32(at: at + 4)),
-            count: Int(table.littleEndianUInt32(at: at + 8)))
+            count: Int(table.littleEndianUInt32(at: at + 8))
+        )
         return LeafEntry(
-            page: node.page, index: index, isBucket: table.littleEndianUInt32(at: at) == 1, key: key,
-            value: FileRange(offset: key.end, count: Int(table.littleEndianUInt32(at: at + 12))))
+            page: node.page,
+            index: index,
+            isBucket: table.littleEndianUInt32(at: at) == 1,
+            key: key,
+            value: FileRange(offset: key.end, count: Int(table.littleEndianUInt32(at: at + 12)))
+        )
     }
 }
 
@@ -103,7 +116,12 @@ struct BranchPage {
             let at = PageHeader.length + index * Node.elementLength
             let length = bytes.span.littleEndianUInt32(at: at + 4)
             let key = try node.place(
-                index, position: bytes.span.littleEndianUInt32(at: at), key: length, value: 0, &floor)
+                index,
+                position: bytes.span.littleEndianUInt32(at: at),
+                key: length,
+                value: 0,
+                &floor
+            )
             let start = Int(key - node.start)
             keys.append(start..<(start + Int(length)))
         }
@@ -120,7 +138,9 @@ struct BranchPage {
     /// What the child at `index` may have as keys.
     func bounds(of index: Int, within outer: KeyBounds) -> KeyBounds {
         KeyBounds(
-            lower: Array(bytes[keys[index]]), upper: index + 1 < count ? Array(bytes[keys[index + 1]]) : outer.upper)
+            lower: Array(bytes[keys[index]]),
+            upper: index + 1 < count ? Array(bytes[keys[index + 1]]) : outer.upper
+        )
     }
 
     /// Checks that the keys rise and lie within what the branch above allows.

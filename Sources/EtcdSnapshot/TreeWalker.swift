@@ -97,7 +97,10 @@ struct TreeWalker {
     }
 
     private mutating func walk(
-        page: UInt64, depth: Int, _ bounds: KeyBounds, _ visitor: inout some EntryVisitor
+        page: UInt64,
+        depth: Int,
+        _ bounds: KeyBounds,
+        _ visitor: inout some EntryVisitor
     ) throws(SnapshotProblem) {
         guard depth <= Self.depthLimit else {
             throw SnapshotProblem(.depthExceeded(limit: Self.depthLimit), page: page)
@@ -138,7 +141,9 @@ struct TreeWalker {
     }
 
     private mutating func walk(
-        leaf node: Node, _ bounds: KeyBounds, _ visitor: inout some EntryVisitor
+        leaf node: Node,
+        _ bounds: KeyBounds,
+        _ visitor: inout some EntryVisitor
     ) throws(SnapshotProblem) {
         let elements = try LeafTable(node, &window, reusing: &table)
         defer { table = elements.bytes }

@@ -49,7 +49,10 @@ struct Fixture: Sendable, CustomTestStringConvertible {
         self.name = name
         let file = URL(filePath: Self.folder).appending(path: name)
         bytes = try Self.load("\(name).db")
-        expected = try JSONDecoder().decode(Expectation.self, from: Data(contentsOf: file.appendingPathExtension("json")))
+        expected = try JSONDecoder().decode(
+            Expectation.self,
+            from: Data(contentsOf: file.appendingPathExtension("json"))
+        )
     }
 
     static func load(_ file: String) throws -> [UInt8] {

@@ -38,7 +38,9 @@ struct NotASnapshotTests {
     func noise() {
         var random = SplitMix64(seed: 1)
         for _ in 0..<300 {
-            let bytes = (0..<Int.random(in: 0..<3_000, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let bytes = (0..<Int.random(in: 0..<3_000, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             #expect(problem(in: bytes) != nil)
         }
     }

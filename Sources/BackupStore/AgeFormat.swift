@@ -23,7 +23,9 @@ enum AgeFormat {
 
 /// Which texts may be age recipients.
 enum AgeRecipient {
-    /// What is wrong with `text`, or nil. The text itself is never repeated: it might be a private key.
+    /// What is wrong with `text`, or nil.
+    ///
+    /// The text itself is never repeated: it might be a private key.
     static func problem(of text: String) -> String? {
         if text.uppercased().hasPrefix("AGE-SECRET-KEY-") {
             return "is a private key; private keys do not belong on this machine"

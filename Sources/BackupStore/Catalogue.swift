@@ -73,7 +73,7 @@ extension BackupStore {
     }
 }
 
-/// The answer of `backups status`: is there a good backup that is young enough?
+/// The answer of `backups status`, which is whether there is a good backup that is young enough.
 package struct BackupStatus: Sendable, Hashable {
     package enum Verdict: String, Sendable, Hashable { case fresh, stale, none, clockInDoubt }
 

@@ -20,7 +20,9 @@ package struct RetentionDecision: Sendable, Hashable {
     package var refusal: BackupError?
 }
 
-/// Decides retention (Format.md §6). It cannot delete anything itself.
+/// Decides retention by the rules of Format.md §6.
+///
+/// It cannot delete anything itself.
 package struct RetentionPlan: Sendable {
     /// What retention was asked by.
     package enum Occasion: Sendable, Hashable {

@@ -4,7 +4,9 @@ package import ClusterModel
 package struct SSHConfigurationEntry: Sendable, Hashable {
     /// The name the entry was asked for.
     package let alias: String
-    /// The name or address to connect to: `HostName` with its tokens replaced, else the alias; in lower case.
+    /// The name or address to connect to: `HostName` with its tokens replaced, else the alias.
+    ///
+    /// Names are in lower case, addresses as written: the zone of a link-local one is an interface's name.
     package private(set) var hostName: String
     package private(set) var user: String?
     package private(set) var port: Int?
@@ -15,6 +17,7 @@ package struct SSHConfigurationEntry: Sendable, Hashable {
     package private(set) var proxyJump: [SSHConfigurationHop]?
     /// As written, tokens and all; `["none"]` is no file.
     package private(set) var userKnownHostsFiles: [String]?
+    /// In lower case, as ssh looks it up.
     package private(set) var hostKeyAlias: String?
     /// A ProxyCommand that ssh would use for this host and Rollbook does not, with the place where it is set.
     package private(set) var unsupportedProxyCommand: Diagnostic?
@@ -24,7 +27,11 @@ package struct SSHConfigurationEntry: Sendable, Hashable {
 
     init(alias: String) {
         self.alias = alias
-        hostName = String(decoding: alias.utf8.asciiLowercased, as: UTF8.self)
+        hostName = Self.canonical(alias)
+    }
+
+    private static func canonical(_ host: String) -> String {
+        host.contains(":") || host.contains("%") ? host : String(decoding: host.utf8.asciiLowercased, as: UTF8.self)
     }
 
     /// Takes a setting unless an earlier one decided; identity files add up.
@@ -33,14 +40,14 @@ package struct SSHConfigurationEntry: Sendable, Hashable {
         case .hostName(let template):
             guard !isHostNameSet else { return }
             isHostNameSet = true
-            hostName = String(
-                decoding: SSHConfigurationTokens.hostName(template, alias: alias).utf8.asciiLowercased, as: UTF8.self)
+            hostName = Self.canonical(SSHConfigurationTokens.hostName(template, alias: alias))
         case .user(let name): user = user ?? name
         case .port(let number): port = port ?? number
         case .identityFile(let path): if !identityFiles.contains(path) { identityFiles.append(path) }
         case .identitiesOnly(let only): identitiesOnly = identitiesOnly ?? only
         case .userKnownHostsFiles(let paths): userKnownHostsFiles = userKnownHostsFiles ?? paths
-        case .hostKeyAlias(let name): hostKeyAlias = hostKeyAlias ?? name
+        case .hostKeyAlias(let name):
+            hostKeyAlias = hostKeyAlias ?? String(decoding: name.utf8.asciiLowercased, as: UTF8.self)
         case .proxyJump(let hops):
             // Whichever of ProxyJump and ProxyCommand comes first switches the other off.
             guard !isProxySet else { return }

@@ -114,8 +114,11 @@ struct SSHConfigurationParser {
     ) -> SSHConfiguration.Setting? {
         switch keyword {
         case .hostName:
-            if SSHConfigurationTokens.isHostName(argument) { return .hostName(argument) }
-            report(.error, place, "a host name may hold the tokens %h and %% only")
+            // OpenSSH refuses such a name only where it is used; kept as it is, it cannot be connected to either.
+            if !SSHConfigurationTokens.isHostName(argument) {
+                report(.warning, place, "a host name may hold the tokens %h and %% only")
+            }
+            return .hostName(argument)
         case .port:
             if let port = Self.port(argument) { return .port(port) }
             report(.error, place, "'\(argument)' is not a port", suggestion: "a number from 1 to 65535")
@@ -146,8 +149,8 @@ struct SSHConfigurationParser {
     }
 
     private mutating func proxyJump(_ text: String, _ place: Place) -> SSHConfiguration.Item? {
-        // The first word counts, and a # ends it wherever it stands.
-        let word = text.prefix { $0 != "#" && $0 != " " && $0 != "\t" }
+        // The first word counts, after any number of `=`, and a # ends it wherever it stands.
+        let word = text.drop { "= \t".contains($0) }.prefix { $0 != "#" && $0 != " " && $0 != "\t" }
         if word.lowercased() == "none" { return .setting(.proxyJump([]), place.location) }
         let hops = word.split(separator: ",", omittingEmptySubsequences: false).map(SSHConfigurationHop.init)
         let valid = hops.compactMap(\.self)

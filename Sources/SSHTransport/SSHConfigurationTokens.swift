@@ -65,7 +65,7 @@ package struct SSHConfigurationTokens: Sendable, Hashable {
         return replaced
     }
 
-    /// The value of a HostName, in which only `%h`, the alias, and `%%` are allowed.
+    /// The value of a HostName, in which only `%h`, the alias, and `%%` are allowed; with others it stays as it is.
     static func hostName(_ template: String, alias: String) -> String {
         replaceTokens(in: template) { $0 == "h" ? alias : nil } ?? template
     }

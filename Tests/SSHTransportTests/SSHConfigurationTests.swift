@@ -76,7 +76,7 @@ struct SSHConfigurationTests {
                 "5:11: '-oProxyCommand=x' is not a list of jump hosts",
                 "6:10: a host name may hold the tokens %h and %% only",
             ])
-        #expect(configuration.diagnostics.allSatisfy { $0.severity == .error })
+        #expect(configuration.diagnostics.map(\.severity) == [.error, .error, .error, .warning])
     }
 
     @Test("Includes are relative to ~/.ssh, sorted, and a block in one ends with it")

@@ -16,17 +16,27 @@ extension KnownHosts {
     /// read; a name is written plainly, never hashed: the inventory beside it names the same hosts, so a hash would
     /// hide nothing and could not be reviewed (`ssh-keygen -H` hashes a whole file afterwards).
     package func addition(
-        of key: KnownHostsKey, forHost name: String, port: Int
+        of key: KnownHostsKey,
+        forHost name: String,
+        port: Int
     ) throws(OperatorMessage) -> Addition {
         guard Self.isPlainName(name), (1...65535).contains(port) else {
             throw OperatorMessage(
-                .invalidInput, at: name, "'\(name)' port \(port) is not a name that known_hosts can hold",
-                state: "Nothing was written", next: "give a host name or an address, and a port from 1 to 65535")
+                .invalidInput,
+                at: name,
+                "'\(name)' port \(port) is not a name that known_hosts can hold",
+                state: "Nothing was written",
+                next: "give a host name or an address, and a port from 1 to 65535"
+            )
         }
         guard key.isOnCurve else {
             throw OperatorMessage(
-                .security, at: name, "the offered key is damaged", state: "Nothing was written",
-                next: "scan the host again: rollbook hosts scan")
+                .security,
+                at: name,
+                "the offered key is damaged",
+                state: "Nothing was written",
+                next: "scan the host again: rollbook hosts scan"
+            )
         }
         let listed = Self.listedName(name, port: port).utf8.asciiLowercased
         let listedName = String(decoding: listed, as: UTF8.self)
@@ -35,19 +45,24 @@ extension KnownHosts {
             return .present
         case .revoked(let offered):
             throw OperatorMessage(
-                .security, at: name, "\(offered) is marked @revoked in known_hosts",
+                .security,
+                at: name,
+                "\(offered) is marked @revoked in known_hosts",
                 state: "Nothing was written; a revoked key is never trusted again",
-                next: "give the host a new key (ssh-keygen -A), then: rollbook hosts scan")
+                next: "give the host a new key (ssh-keygen -A), then: rollbook hosts scan"
+            )
         case .unknown, .changed:
             break
         }
         let rivals = lines(for: listedName).filter { $0.marker == .none && $0.key.type == key.type }
         if let rival = rivals.first {
             throw OperatorMessage(
-                .security, at: name,
+                .security,
+                at: name,
                 "another \(key.type) key is listed at \(rival.file):\(rival.number): \(HostKeyFingerprint(ofKey: rival.key.blob))",
                 state: "Nothing was written; the offered key is \(HostKeyFingerprint(ofKey: key.blob))",
-                next: Self.removal(of: rival, listedName: listedName))
+                next: Self.removal(of: rival, listedName: listedName)
+            )
         }
         return .append("\(listedName) \(key.type) \(KnownHostsBase64.encode(key.blob))")
     }
@@ -68,7 +83,8 @@ extension KnownHosts {
         let bytes = Array(name.utf8)
         guard let first = bytes.first, bytes.count <= 255 else { return false }
         let letters = { (byte: UInt8) in
-            byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") || byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+            byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z")
+                || byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
                 || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
         }
         // `%` stands before the zone of a link-local address.

@@ -40,8 +40,10 @@ package struct KnownHosts: Sendable {
                     lines.append(line)
                     if line.marker == .certificateAuthority {
                         let problem = KnownHostsLine.Problem(
-                            text: "@cert-authority is not supported: it makes no host known", offset: 0,
-                            suggestion: "list the host keys themselves")
+                            text: "@cert-authority is not supported: it makes no host known",
+                            offset: 0,
+                            suggestion: "list the host keys themselves"
+                        )
                         diagnostics.append(Self.warning(problem, text, file: file.path, line: index + 1))
                     }
                 } catch {
@@ -87,12 +89,19 @@ package struct KnownHosts: Sendable {
     }
 
     private static func warning(
-        _ problem: KnownHostsLine.Problem, _ text: ArraySlice<UInt8>, file: String, line: Int
+        _ problem: KnownHostsLine.Problem,
+        _ text: ArraySlice<UInt8>,
+        file: String,
+        line: Int
     ) -> Diagnostic {
         // Long lines are named, not shown.
         let shown = text.count <= 200 ? String(decoding: text, as: UTF8.self) : nil
         return Diagnostic(
-            .warning, at: SourceLocation(file: file, line: line, column: problem.offset + 1),
-            "line not used: \(problem.text)", suggestion: problem.suggestion, sourceLine: shown)
+            .warning,
+            at: SourceLocation(file: file, line: line, column: problem.offset + 1),
+            "line not used: \(problem.text)",
+            suggestion: problem.suggestion,
+            sourceLine: shown
+        )
     }
 }

@@ -24,19 +24,28 @@ package struct KnownHostsAppender: Sendable {
     /// mode 0600 (and stays empty after a refusal), its directory with 0700. Two
     /// of these at once exclude each other by `flock`; the second fails at once.
     package func trust(
-        _ key: KnownHostsKey, forHost name: String, port: Int
+        _ key: KnownHostsKey,
+        forHost name: String,
+        port: Int
     ) throws(OperatorMessage) -> Outcome {
         guard let path = paths.first, path != "none", path != "/dev/null" else {
             throw OperatorMessage(
-                .invalidInput, at: name, "there is no known_hosts file to write to", state: "Nothing was written",
-                next: "name one as knownHosts in the inventory")
+                .invalidInput,
+                at: name,
+                "there is no known_hosts file to write to",
+                state: "Nothing was written",
+                next: "name one as knownHosts in the inventory"
+            )
         }
         let isNew = try makeDirectory(of: path)
         let descriptor: FileDescriptor
         do {
             descriptor = try FileDescriptor.open(
-                FilePath(path), .readWrite, options: [.create, .append, .closeOnExec, .nonBlocking],
-                permissions: [.ownerRead, .ownerWrite])
+                FilePath(path),
+                .readWrite,
+                options: [.create, .append, .closeOnExec, .nonBlocking],
+                permissions: [.ownerRead, .ownerWrite]
+            )
         } catch {
             throw failure(path, "cannot open for writing: \(error)")
         }
@@ -44,8 +53,12 @@ package struct KnownHostsAppender: Sendable {
         try KnownHostsFile.check(descriptor, path)
         guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw OperatorMessage(
-                .locked, at: path, "another program holds this file", state: "Nothing was written",
-                next: "the same command again")
+                .locked,
+                at: path,
+                "another program holds this file",
+                state: "Nothing was written",
+                next: "the same command again"
+            )
         }
         let current = try KnownHostsFile.content(of: descriptor, path)
         var files = [KnownHosts.File(path: path, bytes: current)]
@@ -64,7 +77,10 @@ package struct KnownHostsAppender: Sendable {
 
     /// Writes all of `bytes` durably, or takes back what was written of them.
     private func append(
-        _ bytes: [UInt8], to descriptor: FileDescriptor, _ path: String, size: Int
+        _ bytes: [UInt8],
+        to descriptor: FileDescriptor,
+        _ path: String,
+        size: Int
     ) throws(OperatorMessage) {
         var written = 0
         do {
@@ -95,13 +111,20 @@ package struct KnownHostsAppender: Sendable {
         let directory = FilePath(path).removingLastComponent()
         do {
             let descriptor = try FileDescriptor.open(
-                directory.isEmpty ? "." : directory, .readOnly, options: [.directory, .closeOnExec])
+                directory.isEmpty ? "." : directory,
+                .readOnly,
+                options: [.directory, .closeOnExec]
+            )
             defer { try? descriptor.close() }
             guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
         } catch {
             throw OperatorMessage(
-                .storage, at: path, "the new file may not outlive a crash: \(error)",
-                state: "The key was added", next: "sync")
+                .storage,
+                at: path,
+                "the new file may not outlive a crash: \(error)",
+                state: "The key was added",
+                next: "sync"
+            )
         }
     }
 

@@ -18,7 +18,10 @@ enum KnownHostsFile {
         do {
             // Without O_NONBLOCK a named pipe would hold the program up before it can be refused.
             descriptor = try FileDescriptor.open(
-                FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
+                FilePath(path),
+                .readOnly,
+                options: [.closeOnExec, .nonBlocking]
+            )
         } catch Errno.noSuchFileOrDirectory {
             return nil
         } catch {
@@ -35,19 +38,31 @@ enum KnownHostsFile {
         do { status = try descriptor.stat() } catch { throw unreadable(path, error) }
         guard status.type == .regular else {
             throw OperatorMessage(
-                .security, at: path, "this is not a regular file", state: "Nothing was read",
-                next: "name the file itself")
+                .security,
+                at: path,
+                "this is not a regular file",
+                state: "Nothing was read",
+                next: "name the file itself"
+            )
         }
         let owner = status.userID.rawValue
         guard owner == 0 || owner == geteuid() else {
             throw OperatorMessage(
-                .security, at: path, "the file belongs to user \(owner), who could change what is trusted",
-                state: "Nothing was read", next: "chown \(geteuid()) '\(path)'")
+                .security,
+                at: path,
+                "the file belongs to user \(owner), who could change what is trusted",
+                state: "Nothing was read",
+                next: "chown \(geteuid()) '\(path)'"
+            )
         }
         guard status.permissions.isDisjoint(with: [.groupWrite, .otherWrite]) else {
             throw OperatorMessage(
-                .security, at: path, "others may write this file and so change what is trusted",
-                state: "Nothing was read", next: "chmod go-w '\(path)'")
+                .security,
+                at: path,
+                "others may write this file and so change what is trusted",
+                state: "Nothing was read",
+                next: "chmod go-w '\(path)'"
+            )
         }
     }
 
@@ -67,13 +82,21 @@ enum KnownHostsFile {
             throw unreadable(path, error)
         }
         throw OperatorMessage(
-            .storage, at: path, "the file is larger than \(largest >> 20) MiB", state: "Nothing was used of it",
-            next: "name the right file")
+            .storage,
+            at: path,
+            "the file is larger than \(largest >> 20) MiB",
+            state: "Nothing was used of it",
+            next: "name the right file"
+        )
     }
 
     static func unreadable(_ path: String, _ error: any Error) -> OperatorMessage {
         OperatorMessage(
-            .storage, at: path, "cannot read: \(error)", state: "Nothing was used of it",
-            next: "ls -l '\(path)'")
+            .storage,
+            at: path,
+            "cannot read: \(error)",
+            state: "Nothing was used of it",
+            next: "ls -l '\(path)'"
+        )
     }
 }

@@ -23,7 +23,7 @@ package struct KnownHostsKey: Sendable, Hashable {
         }
     }
 
-    /// The key type, as in the blob: `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`, …
+    /// The key type as the blob names it, `ssh-ed25519` or `ecdsa-sha2-nistp256` for example.
     package let type: String
     package let blob: [UInt8]
 
@@ -45,8 +45,9 @@ package struct KnownHostsKey: Sendable, Hashable {
     init(typeName: ArraySlice<UInt8>, base64: ArraySlice<UInt8>) throws(Problem) {
         let name = String(decoding: typeName, as: UTF8.self)
         let expected = name == "rsa-sha2-256" || name == "rsa-sha2-512" ? "ssh-rsa" : name
-        if name.contains("-cert-v0") { throw .certificate(name) }
-        guard Self.types.contains(expected) else { throw .unknownType(name) }
+        guard Self.types.contains(expected) else {
+            throw name.contains("-cert-v0") ? .certificate(name) : .unknownType(name)
+        }
         guard let blob = KnownHostsBase64.decode(base64) else { throw .notBase64 }
         try self.init(blob: blob)
         guard type == expected else { throw .wrongType(type) }

@@ -67,7 +67,8 @@ package struct KnownHostsLine: Sendable, Hashable {
     }
 
     private static func takeMarker(
-        from rest: inout ArraySlice<UInt8>, lineStart: Int
+        from rest: inout ArraySlice<UInt8>,
+        lineStart: Int
     ) throws(Problem) -> Marker {
         guard rest.first == UInt8(ascii: "@") else { return .none }
         let offset = rest.startIndex - lineStart
@@ -81,9 +82,11 @@ package struct KnownHostsLine: Sendable, Hashable {
         default:
             let known = ["@revoked\t", "@cert-authority\t"].contains(where: word.hasPrefix)
             throw Problem(
-                text: known ? "a tab follows the marker, so OpenSSH does not read this line" : "this marker is not known",
+                text: known
+                    ? "a tab follows the marker, so OpenSSH does not read this line" : "this marker is not known",
                 offset: offset,
-                suggestion: known ? "put a space after the marker" : "@revoked or @cert-authority")
+                suggestion: known ? "put a space after the marker" : "@revoked or @cert-authority"
+            )
         }
         rest = rest[space...].drop(while: isBlank)
         guard rest.first != UInt8(ascii: "@") else {

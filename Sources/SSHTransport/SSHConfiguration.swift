@@ -50,7 +50,8 @@ package struct SSHConfiguration: Sendable {
     ///
     /// `include` gives the files that the argument of an Include stands for, as it is written in the file at `from`.
     package init(
-        files: [File], include: (_ pattern: String, _ from: String) throws(OperatorMessage) -> [File]
+        files: [File],
+        include: (_ pattern: String, _ from: String) throws(OperatorMessage) -> [File]
     ) throws(OperatorMessage) {
         var parser = SSHConfigurationParser()
         var parsed: [[Item]] = []
@@ -69,7 +70,11 @@ package struct SSHConfiguration: Sendable {
 
     /// Goes through one file; a block within it ends with it, and one included where nothing applies applies nowhere.
     private static func apply(
-        _ items: [Item], to entry: inout SSHConfigurationEntry, alias: [UInt8], enclosing: Bool, mayMatch: Bool
+        _ items: [Item],
+        to entry: inout SSHConfigurationEntry,
+        alias: [UInt8],
+        enclosing: Bool,
+        mayMatch: Bool
     ) {
         var isActive = enclosing
         for item in items {

@@ -60,7 +60,11 @@ package struct SSHConfigurationEntry: Sendable, Hashable {
                 proxyJump = []
             } else {
                 unsupportedProxyCommand = Diagnostic(
-                    .warning, at: location, "ProxyCommand is not supported", suggestion: "use ProxyJump for '\(alias)'")
+                    .warning,
+                    at: location,
+                    "ProxyCommand is not supported",
+                    suggestion: "use ProxyJump for '\(alias)'"
+                )
             }
         }
     }

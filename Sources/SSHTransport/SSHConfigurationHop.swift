@@ -37,7 +37,8 @@ package struct SSHConfigurationHop: Sendable, Hashable {
         }
         // What a shell, a terminal or an option parser could take for something else is no host name.
         let foreign = " \t/@[]'`\"$\\;&<>|(){}*?!,#"
-        guard let first = name.first, first != "-", !name.contains(where: { foreign.contains($0) || $0.isNewline }) else {
+        guard let first = name.first, first != "-", !name.contains(where: { foreign.contains($0) || $0.isNewline })
+        else {
             return nil
         }
         host = String(name)

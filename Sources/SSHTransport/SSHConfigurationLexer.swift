@@ -26,11 +26,14 @@ struct SSHConfigurationLexer {
         guard let first = keyword.first, first != UInt8(ascii: "#") else { return nil }
         rest = rest.drop(while: isWhiteSpace)
         return Statement(
-            keyword: String(decoding: keyword.asciiLowercased, as: UTF8.self), arguments: arguments(of: rest),
-            rest: String(decoding: rest, as: UTF8.self), offset: rest.startIndex - line.startIndex)
+            keyword: String(decoding: keyword.asciiLowercased, as: UTF8.self),
+            arguments: arguments(of: rest),
+            rest: String(decoding: rest, as: UTF8.self),
+            offset: rest.startIndex - line.startIndex
+        )
     }
 
-    /// The next word up to white space or one `=`; a quoted part may hold both. Nil for an open quote.
+    /// The next word up to white space or one equals sign, or nil for an open quote; a quoted part may hold both.
     private static func token(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
         let quote = UInt8(ascii: "\"")
         let end = rest.firstIndex { isWhiteSpace($0) || $0 == quote || $0 == UInt8(ascii: "=") }

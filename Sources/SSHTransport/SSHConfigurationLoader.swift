@@ -46,7 +46,9 @@ package struct SSHConfigurationLoader: Sendable {
         var files: [SSHConfiguration.File] = []
         for path in Self.paths(matching: path) {
             var isDirectory = false
-            guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory else { continue }
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory else {
+                continue
+            }
             guard let bytes = try KnownHostsFile.read(path) else { continue }
             files.append(SSHConfiguration.File(path: path, bytes: bytes))
         }

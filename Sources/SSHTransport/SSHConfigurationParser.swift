@@ -13,7 +13,9 @@ struct SSHConfigurationParser {
 
     /// The statements of a file and of what it includes.
     mutating func parse(
-        _ file: SSHConfiguration.File, depth: Int = 0, include: Include
+        _ file: SSHConfiguration.File,
+        depth: Int = 0,
+        include: Include
     ) throws(OperatorMessage) -> [SSHConfiguration.Item] {
         var items: [SSHConfiguration.Item] = []
         let lines = file.bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
@@ -65,15 +67,21 @@ struct SSHConfigurationParser {
     }
 
     private mutating func report(
-        _ severity: Diagnostic.Severity, _ place: Place, _ message: String, suggestion: String? = nil
+        _ severity: Diagnostic.Severity,
+        _ place: Place,
+        _ message: String,
+        suggestion: String? = nil
     ) {
         let shown = place.text.count <= 200 ? String(decoding: place.text, as: UTF8.self) : nil
         diagnostics.append(
-            Diagnostic(severity, at: place.location, message, suggestion: suggestion, sourceLine: shown))
+            Diagnostic(severity, at: place.location, message, suggestion: suggestion, sourceLine: shown)
+        )
     }
 
     private mutating func item(
-        _ keyword: Keyword, _ statement: SSHConfigurationLexer.Statement, _ place: Place
+        _ keyword: Keyword,
+        _ statement: SSHConfigurationLexer.Statement,
+        _ place: Place
     ) -> SSHConfiguration.Item? {
         // These two take the line as it is, quotes and all.
         if keyword == .proxyJump { return proxyJump(statement.rest, place) }
@@ -110,7 +118,9 @@ struct SSHConfigurationParser {
     }
 
     private mutating func setting(
-        _ keyword: Keyword, _ argument: String, _ place: Place
+        _ keyword: Keyword,
+        _ argument: String,
+        _ place: Place
     ) -> SSHConfiguration.Setting? {
         switch keyword {
         case .hostName:
@@ -142,8 +152,11 @@ struct SSHConfigurationParser {
             report(.error, place, "'all' cannot be combined with other conditions")
         } else {
             report(
-                .warning, place, "only 'Match all' is supported; this block is not used",
-                suggestion: "use Host, or set it in the inventory")
+                .warning,
+                place,
+                "only 'Match all' is supported; this block is not used",
+                suggestion: "use Host, or set it in the inventory"
+            )
         }
         return .matchNothing
     }
@@ -156,14 +169,21 @@ struct SSHConfigurationParser {
         let valid = hops.compactMap(\.self)
         guard valid.count == hops.count else {
             report(
-                .error, place, "'\(word)' is not a list of jump hosts", suggestion: "[user@]host[:port], … or none")
+                .error,
+                place,
+                "'\(word)' is not a list of jump hosts",
+                suggestion: "[user@]host[:port], … or none"
+            )
             return nil
         }
         return .setting(.proxyJump(valid), place.location)
     }
 
     private mutating func included(
-        _ statement: SSHConfigurationLexer.Statement, _ place: Place, depth: Int, include: Include
+        _ statement: SSHConfigurationLexer.Statement,
+        _ place: Place,
+        depth: Int,
+        include: Include
     ) throws(OperatorMessage) -> [[SSHConfiguration.Item]] {
         guard let patterns = statement.arguments, !patterns.isEmpty, !patterns.contains("") else {
             report(.error, place, statement.arguments == nil ? "a quote is not closed" : "file names are expected")

@@ -7,23 +7,28 @@ package struct SSHConfigurationTokens: Sendable, Hashable {
         package let text: String
     }
 
-    /// `%d` and `~`: the home directory of the local user.
+    /// The home directory of the local user, for `%d` and `~`.
     package var home: String
-    /// `%u`
+    /// The name of the local user, for `%u`.
     package var localUser: String
-    /// `%r`
+    /// The name of the user on the host, for `%r`.
     package var remoteUser: String
-    /// `%h`: the name or address that is connected to.
+    /// The name or address that is connected to, for `%h`.
     package var host: String
-    /// `%p`
+    /// The port on the host, for `%p`.
     package var port: Int
-    /// `%n`: the name as it was given.
+    /// The name as it was given, for `%n`.
     package var alias: String
-    /// `%k`: the name under which the host key is listed; the alias when there is none.
+    /// The name under which the host key is listed, for `%k`; `alias` stands in when there is none.
     package var hostKeyAlias: String?
 
     package init(
-        home: String, localUser: String, remoteUser: String, host: String, port: Int, alias: String,
+        home: String,
+        localUser: String,
+        remoteUser: String,
+        host: String,
+        port: Int,
+        alias: String,
         hostKeyAlias: String? = nil
     ) {
         self.home = home

@@ -40,7 +40,8 @@ struct KnownHostsFingerprintTests {
             ("MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48", "is an MD5 fingerprint"),
             ("16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48", "is an MD5 fingerprint"),
             ("SHA256:a SHA256:b", "is not one fingerprint"),
-        ])
+        ]
+    )
     func refused(_ typed: String, _ reason: String) throws {
         let error = try #require(throws: HostKeyFingerprint.ParseError.self) { try HostKeyFingerprint(parsing: typed) }
         #expect(error.text.contains(reason))
@@ -54,7 +55,9 @@ struct KnownHostsFingerprintTests {
         #expect(throws: KnownHostsKey.Problem.shortRSA(bits: 768)) {
             try KnownHostsKey(blob: KnownHostsTests.blob(KnownHostsSamples.keys[9]))
         }
-        for length in 0..<blob.count { #expect(throws: KnownHostsKey.Problem.self) { try KnownHostsKey(blob: Array(blob.prefix(length))) } }
+        for length in 0..<blob.count {
+            #expect(throws: KnownHostsKey.Problem.self) { try KnownHostsKey(blob: Array(blob.prefix(length))) }
+        }
         #expect(throws: KnownHostsKey.Problem.malformed) { try KnownHostsKey(blob: blob + [0]) }
     }
 }

@@ -41,7 +41,10 @@ final class TemporaryFolder: Sendable {
     init() throws {
         path = FileManager.default.temporaryDirectory.path + "/rollbook-tests-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: path,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -52,7 +55,10 @@ final class TemporaryFolder: Sendable {
         let file = "\(path)/\(name)"
         guard
             FileManager.default.createFile(
-                atPath: file, contents: Data(content), attributes: [.posixPermissions: 0o600])
+                atPath: file,
+                contents: Data(content),
+                attributes: [.posixPermissions: 0o600]
+            )
         else { throw CocoaError(.fileWriteUnknown) }
         return file
     }

@@ -17,10 +17,10 @@ struct KnownHostsOracleTests {
         let keygen = try OpenSSH.program("/usr/bin/ssh-keygen")
         let folder = try TemporaryFolder()
         var samples = KnownHostsSamples(seed: 20_261_120)
-        // Files are looked up in heaps of 50, which keeps it to a few hundred processes: a line's meaning does not
-        // depend on the lines around it. 40 more are looked up alone, with their ends and endings as they are.
-        var heaps: [[[UInt8]]] = (0..<20).map { _ in (0..<50).map { _ in samples.file(lines: 12) } }
-        heaps += (0..<40).map { _ in [samples.file(lines: 12)] }
+        // Files are looked up in heaps of 100, which keeps it to some 170 processes: a line's meaning does not depend
+        // on the lines around it. 24 more are looked up alone, with their ends and endings as they are.
+        var heaps: [[[UInt8]]] = (0..<10).map { _ in (0..<100).map { _ in samples.file(lines: 12) } }
+        heaps += (0..<24).map { _ in [samples.file(lines: 12)] }
         var script = ""
         for (index, heap) in heaps.enumerated() {
             var content: [UInt8] = []
@@ -29,7 +29,7 @@ struct KnownHostsOracleTests {
                 content += file
             }
             try folder.write(content, to: "heap\(index)")
-            for (number, name) in KnownHostsSamples.names.enumerated() where heap.count > 1 || number % 4 == index % 4 {
+            for (number, name) in KnownHostsSamples.names.enumerated() where heap.count > 1 || number % 6 == index % 6 {
                 script += "echo '#### \(index) \(name)'\n'\(keygen)' -l -F '\(name)' -f heap\(index)\n"
             }
         }
@@ -45,8 +45,10 @@ struct KnownHostsOracleTests {
             let (index, name) = (try #require(Int(head[0])), String(head[1]))
             let ours = try #require(known[index]).lines(for: name).map { line in
                 Found(
-                    line: line.number, marker: Self.marker(line.marker),
-                    fingerprint: HostKeyFingerprint(ofKey: line.key.blob).description)
+                    line: line.number,
+                    marker: Self.marker(line.marker),
+                    fingerprint: HostKeyFingerprint(ofKey: line.key.blob).description
+                )
             }
             let theirs = try Self.read(lines.dropFirst())
             #expect(ours.map(\.line) == ours.map(\.line).sorted())
@@ -58,7 +60,7 @@ struct KnownHostsOracleTests {
             compared += heaps[index].count
             matches += theirs.count
         }
-        #expect(compared == 20 * 50 * KnownHostsSamples.names.count + 40 * KnownHostsSamples.names.count / 4)
+        #expect(compared == 10 * 100 * KnownHostsSamples.names.count + 24 * KnownHostsSamples.names.count / 6)
         // The generator must not have degenerated into files where nothing is ever found.
         #expect(matches > 7_000)
     }
@@ -79,7 +81,8 @@ struct KnownHostsOracleTests {
             if let range = line.range(of: " found: line ") {
                 let words = line[range.upperBound...].split(separator: " ")
                 place = (try #require(Int(words[0])), words.count > 1 ? String(words[1]) : "")
-            } else if let here = place, let word = line.split(separator: " ").first(where: { $0.hasPrefix("SHA256:") }) {
+            } else if let here = place, let word = line.split(separator: " ").first(where: { $0.hasPrefix("SHA256:") })
+            {
                 found.append(Found(line: here.line, marker: here.marker, fingerprint: String(word)))
                 place = nil
             }

@@ -54,7 +54,11 @@ struct KnownHostsStoreTests {
     func create() throws {
         let folder = try TemporaryFolder()
         let path = "\(folder.path)/.ssh/known_hosts"
-        let outcome = try KnownHostsAppender(paths: [path]).trust(try key(Self.first), forHost: "W3.Example", port: 2222)
+        let outcome = try KnownHostsAppender(paths: [path]).trust(
+            try key(Self.first),
+            forHost: "W3.Example",
+            port: 2222
+        )
         #expect(outcome == .added(line: "[w3.example]:2222 \(Self.first)", file: path))
         #expect(try mode(path) == 0o600)
         #expect(try mode("\(folder.path)/.ssh") == 0o700)
@@ -113,7 +117,8 @@ struct KnownHostsStoreTests {
 
     @Test(
         "a name that the file could not hold is refused",
-        arguments: ["", "a b", "a,b", "*", "h?", "!h1", "@revoked", "#h1", "|1|x", "h1\nh2", "[h1]", "h\u{E9}", "-R"])
+        arguments: ["", "a b", "a,b", "*", "h?", "!h1", "@revoked", "#h1", "|1|x", "h1\nh2", "[h1]", "h\u{E9}", "-R"]
+    )
     func badNames(_ name: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("", to: "known")

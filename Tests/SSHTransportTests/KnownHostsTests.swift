@@ -64,7 +64,9 @@ struct KnownHostsTests {
     func revoked() {
         let revocation = "@revoked * \(Self.first)\n"
         let listing = "w3 \(Self.first)\nw3 \(Self.second)\n"
-        for known in [Self.known(revocation + listing), Self.known(listing + revocation), Self.known(listing, revocation)] {
+        for known in [
+            Self.known(revocation + listing), Self.known(listing + revocation), Self.known(listing, revocation),
+        ] {
             #expect(verdict(known, "w3", Self.first) == .revoked(offered: Self.firstText))
             #expect(verdict(known, "w3", 2222, Self.first) == .revoked(offered: Self.firstText))
             #expect(verdict(known, "w3", Self.second) == .trusted)
@@ -80,7 +82,8 @@ struct KnownHostsTests {
             w3 \(Self.ecdsa)
             w3 \(Self.first)
             @revoked w3 \(Self.ecdsa)
-            """)
+            """
+        )
         #expect(known.knownKeyTypes(forHost: "w3", port: 22) == ["ssh-ed25519", "ssh-rsa"])
         #expect(known.knownKeyTypes(forHost: "w3", port: 2222).isEmpty)
     }
@@ -100,14 +103,19 @@ struct KnownHostsTests {
     func portBeforeBareName() {
         let known = Self.known("w3 \(Self.first)\n[w3]:2222 \(Self.second)\n")
         #expect(
-            verdict(known, "w3", 2222, Self.first) == .changed(known: [Self.secondText], offered: Self.firstText))
+            verdict(known, "w3", 2222, Self.first) == .changed(known: [Self.secondText], offered: Self.firstText)
+        )
     }
 
     @Test("a certificate authority makes no host known, and says so")
     func certificateAuthority() {
         let known = Self.known("@cert-authority *.example.com \(Self.first)\n")
         #expect(verdict(known, "a.example.com", Self.first) == .unknown(offered: Self.firstText))
-        #expect(known.diagnostics.map(\.message) == ["line not used: @cert-authority is not supported: it makes no host known"])
+        #expect(
+            known.diagnostics.map(\.message) == [
+                "line not used: @cert-authority is not supported: it makes no host known"
+            ]
+        )
     }
 
     @Test("a bad line is a warning with its place, and every other line counts")
@@ -117,14 +125,16 @@ struct KnownHostsTests {
             "h2\n\(String(repeating: "x", count: 11_000)) \(Self.first)\n@revoked\th3 \(Self.first)\nh2 1024 35 123\nh2 \(Self.second) c\n"
         )
         #expect(
-            known.diagnostics.map { "\($0.location.file):\($0.location.line):\($0.location.column): \($0.message)" } == [
-                "file0:3:4: line not used: the key is not base64",
-                "file0:4:1: line not used: this marker is not known",
-                "file1:1:3: line not used: the line ends before the key type",
-                "file1:2:1: line not used: a host name of 11000 bytes (1022 at most)",
-                "file1:3:1: line not used: a tab follows the marker, so OpenSSH does not read this line",
-                "file1:4:4: line not used: a key of SSH protocol 1",
-            ])
+            known.diagnostics.map { "\($0.location.file):\($0.location.line):\($0.location.column): \($0.message)" }
+                == [
+                    "file0:3:4: line not used: the key is not base64",
+                    "file0:4:1: line not used: this marker is not known",
+                    "file1:1:3: line not used: the line ends before the key type",
+                    "file1:2:1: line not used: a host name of 11000 bytes (1022 at most)",
+                    "file1:3:1: line not used: a tab follows the marker, so OpenSSH does not read this line",
+                    "file1:4:4: line not used: a key of SSH protocol 1",
+                ]
+        )
         #expect(known.diagnostics.allSatisfy { $0.severity == .warning })
         #expect(verdict(known, "h1", Self.first) == .trusted)
         #expect(verdict(known, "h2", Self.second) == .trusted)

@@ -18,10 +18,13 @@ struct SSHConfigurationOracleTests {
             let file = try folder.write(samples.file(statements: 14, depth: 0), to: "config\(index)")
             for name in [samples.random.pick(SSHConfigurationSamples.names), "web1"] {
                 questions.append((file, name))
-                script += "echo '#### '; '\(ssh)' -G -F '\(file)' -o 'IgnoreUnknown=XUnknown*' '\(name)'; echo \"status $?\"\n"
+                script +=
+                    "echo '#### '; '\(ssh)' -G -F '\(file)' -o 'IgnoreUnknown=XUnknown*' '\(name)'; echo \"status $?\"\n"
             }
         }
-        let answers = try OpenSSH.shell(script, in: folder).components(separatedBy: "#### ").dropFirst().map(Answer.init)
+        let answers = try OpenSSH.shell(script, in: folder).components(separatedBy: "#### ").dropFirst().map(
+            Answer.init
+        )
         try #require(answers.count == questions.count + 1)
         // What ssh says with no configuration at all tells the user's name and home.
         let user = try #require(answers[0].values["user"]?.first)
@@ -31,7 +34,9 @@ struct SSHConfigurationOracleTests {
         for (question, answer) in zip(questions, answers.dropFirst()) {
             let configuration = try SSHConfigurationLoader(home: home).load(userFile: question.file, alsoSystem: false)
             let isRefused = configuration.diagnostics.contains { $0.severity == .error }
-            let text = { String(decoding: (try? Data(contentsOf: URL(fileURLWithPath: question.file))) ?? Data(), as: UTF8.self) }
+            let text = {
+                String(decoding: (try? Data(contentsOf: URL(fileURLWithPath: question.file))) ?? Data(), as: UTF8.self)
+            }
             #expect(isRefused == (answer.status != 0), "\(question.name): \(text()) \(configuration.diagnostics)")
             refused += isRefused ? 1 : 0
             guard !isRefused, answer.status == 0 else { continue }
@@ -50,7 +55,8 @@ struct SSHConfigurationOracleTests {
     /// What `ssh -G` prints of the settings that are compared, in order of appearance.
     struct Answer {
         static let keys = [
-            "hostname", "user", "port", "identitiesonly", "identityfile", "proxyjump", "userknownhostsfile", "hostkeyalias",
+            "hostname", "user", "port", "identitiesonly", "identityfile", "proxyjump", "userknownhostsfile",
+            "hostkeyalias",
         ]
 
         var values: [String: [String]] = [:]
@@ -68,8 +74,14 @@ struct SSHConfigurationOracleTests {
 
         init(_ entry: SSHConfigurationEntry, user: String, home: String, defaults: Answer) throws {
             let tokens = SSHConfigurationTokens(
-                home: home, localUser: user, remoteUser: entry.user ?? user, host: entry.hostName, port: entry.port ?? 22,
-                alias: entry.alias, hostKeyAlias: entry.hostKeyAlias)
+                home: home,
+                localUser: user,
+                remoteUser: entry.user ?? user,
+                host: entry.hostName,
+                port: entry.port ?? 22,
+                alias: entry.alias,
+                hostKeyAlias: entry.hostKeyAlias
+            )
             values["hostname"] = [entry.hostName]
             values["user"] = [entry.user ?? user]
             values["port"] = [String(entry.port ?? 22)]
@@ -114,11 +126,20 @@ struct SSHConfigurationSamples {
         switch Int.random(in: 0..<24, using: &random) {
         case 0: return random.pick(["", "   ", "# comment", "  # User x", "\t"])
         case 1..<6: return indent + keyword("Host") + separator() + patterns() + comment()
-        case 6: return indent + keyword("Match") + separator() + random.pick(["all", "ALL", "host never.invalid", "user nosuch", "all # x"])
+        case 6:
+            return indent + keyword("Match") + separator()
+                + random.pick(["all", "ALL", "host never.invalid", "user nosuch", "all # x"])
         case 7 where depth < 2:
-            let names = depth == 0 ? ["inc0.conf", "inc1.conf", "inc?.conf", "inc[", "absent*", "d*.conf"] : ["deep*.conf", "deep1.conf"]
-            return indent + keyword("Include") + " " + random.pick(["", "\""]) .appending("\(folder)/").appending(random.pick(names.filter { !$0.contains("[") })).closingQuote
-        case 8: return indent + random.pick(["ForwardAgent yes", "XUnknownThing a b", "Compression no", "ServerAliveInterval 30"])
+            let names =
+                depth == 0
+                ? ["inc0.conf", "inc1.conf", "inc?.conf", "inc[", "absent*", "d*.conf"] : ["deep*.conf", "deep1.conf"]
+            return indent + keyword("Include") + " "
+                + random.pick(["", "\""]).appending("\(folder)/").appending(
+                    random.pick(names.filter { !$0.contains("[") })
+                ).closingQuote
+        case 8:
+            return indent
+                + random.pick(["ForwardAgent yes", "XUnknownThing a b", "Compression no", "ServerAliveInterval 30"])
         case 9 where random.oneIn(4): return wrong()
         default:
             let setting = setting()
@@ -131,14 +152,19 @@ struct SSHConfigurationSamples {
     private mutating func wrong() -> String {
         random.pick([
             "Port 0", "Port x", "Port 65536", "Port", "User \"a", "User a b", "IdentitiesOnly perhaps", "Host",
-            "ProxyJump a,,b", "ProxyJump u@", "UserKnownHostsFile none x", "Match all x", "HostName \"\"", "Host \"\" web1",
+            "ProxyJump a,,b", "ProxyJump u@", "UserKnownHostsFile none x", "Match all x", "HostName \"\"",
+            "Host \"\" web1",
         ])
     }
 
     private mutating func setting() -> String {
         switch Int.random(in: 0..<8, using: &random) {
-        case 0: keyword("HostName") + separator() + random.pick(["%h.Example.com", "10.1.2.3", "\"%h%%x\"", "fe80::1", "UP"])
-        case 1: keyword("User") + separator() + random.pick(["alice", "\"bob c\"", "'d e'", "f\\ g", "h#i", "j\\\"k", "l\"m n\"o", "root"])
+        case 0:
+            keyword("HostName") + separator()
+                + random.pick(["%h.Example.com", "10.1.2.3", "\"%h%%x\"", "fe80::1", "UP"])
+        case 1:
+            keyword("User") + separator()
+                + random.pick(["alice", "\"bob c\"", "'d e'", "f\\ g", "h#i", "j\\\"k", "l\"m n\"o", "root"])
         case 2: keyword("Port") + separator() + random.pick(["22", "2222", "022", "+23", "65535", "ssh", "\"24\""])
         case 3:
             keyword("IdentityFile") + separator()
@@ -146,7 +172,10 @@ struct SSHConfigurationSamples {
         case 4: keyword("IdentitiesOnly") + separator() + random.pick(["yes", "no", "True", "FALSE"])
         case 5:
             keyword("ProxyJump") + random.pick([" ", "=", "\t", " = "])
-                + random.pick(["none", "None", "jump1", "u@jump1:2222,jump2", "ssh://v@h:99", "[fe80::1]:2200", "a,b,c", "h:", "w@[::1]"])
+                + random.pick([
+                    "none", "None", "jump1", "u@jump1:2222,jump2", "ssh://v@h:99", "[fe80::1]:2200", "a,b,c", "h:",
+                    "w@[::1]",
+                ])
         case 6:
             keyword("UserKnownHostsFile") + separator()
                 + random.pick(["none", "NONE", "~/.ssh/k1 \"/tmp/k 2\"", "%d/%h/%n", "/k_%r_%u_%p_%%_%k", "~/a ~/a"])
@@ -157,7 +186,11 @@ struct SSHConfigurationSamples {
     private mutating func patterns() -> String {
         let count = Int.random(in: 1...3, using: &random)
         return (0..<count).map { _ in
-            let pattern = random.pick(Self.names + ["*", "web*", "web?", "*.example.com", "d?", "10.*", "!web1", "!*.com", "\"a*\"", "web1,db"])
+            let pattern = random.pick(
+                Self.names + [
+                    "*", "web*", "web?", "*.example.com", "d?", "10.*", "!web1", "!*.com", "\"a*\"", "web1,db",
+                ]
+            )
             return random.oneIn(8) && !pattern.hasPrefix("\"") ? "\"\(pattern)\"" : pattern
         }.joined(separator: random.pick([" ", "  ", "\t"]))
     }

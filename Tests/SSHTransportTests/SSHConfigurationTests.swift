@@ -6,7 +6,9 @@ import Testing
 @Suite("Client configuration")
 struct SSHConfigurationTests {
     private static func parse(_ text: String) throws -> SSHConfiguration {
-        try SSHConfiguration(files: [.init(path: "config", bytes: Array(text.utf8))]) { (_, _) throws(OperatorMessage) in [] }
+        try SSHConfiguration(files: [.init(path: "config", bytes: Array(text.utf8))]) {
+            (_, _) throws(OperatorMessage) in []
+        }
     }
 
     @Test("the first value wins, and identity files add up")
@@ -28,14 +30,17 @@ struct SSHConfigurationTests {
               IdentityFile ~/.ssh/a
               IdentityFile ~/.ssh/d
               ProxyJump none
-            """)
+            """
+        )
         let entry = configuration.entry(for: "web1")
         #expect(entry.hostName == "web1.example.com")
         #expect(entry.user == "alice")
         #expect(entry.port == 2222)
         #expect(entry.identityFiles == ["~/.ssh/a", "/b c", "~/.ssh/d"])
         #expect(entry.identitiesOnly == true)
-        #expect(entry.proxyJump == [.init(user: nil, host: "j1", port: nil), .init(user: "bob", host: "j2", port: 2200)])
+        #expect(
+            entry.proxyJump == [.init(user: nil, host: "j1", port: nil), .init(user: "bob", host: "j2", port: 2200)]
+        )
         #expect(entry.hostKeyAlias == "web")
         #expect(entry.userKnownHostsFiles == ["~/.ssh/k1", "/k2"])
         #expect(configuration.diagnostics.isEmpty)
@@ -69,13 +74,16 @@ struct SSHConfigurationTests {
 
     @Test("wrong lines are errors with their place, all of them at once")
     func errors() throws {
-        let configuration = try Self.parse("Host a\n  Port 0\n  User \"x\nProxyJump a b\nProxyJump -oProxyCommand=x\nHostName %L\n")
+        let configuration = try Self.parse(
+            "Host a\n  Port 0\n  User \"x\nProxyJump a b\nProxyJump -oProxyCommand=x\nHostName %L\n"
+        )
         #expect(
             configuration.diagnostics.map { "\($0.location.line):\($0.location.column): \($0.message)" } == [
                 "2:8: '0' is not a port", "3:8: a quote is not closed",
                 "5:11: '-oProxyCommand=x' is not a list of jump hosts",
                 "6:10: a host name may hold the tokens %h and %% only",
-            ])
+            ]
+        )
         #expect(configuration.diagnostics.map(\.severity) == [.error, .error, .error, .warning])
     }
 
@@ -135,8 +143,14 @@ struct SSHConfigurationTests {
     @Test("paths are expanded with the values that the inventory has decided")
     func tokens() throws {
         let tokens = SSHConfigurationTokens(
-            home: "/home/u", localUser: "u", remoteUser: "root", host: "10.0.0.5", port: 2222, alias: "web1",
-            hostKeyAlias: nil)
+            home: "/home/u",
+            localUser: "u",
+            remoteUser: "root",
+            host: "10.0.0.5",
+            port: 2222,
+            alias: "web1",
+            hostKeyAlias: nil
+        )
         #expect(try tokens.expand("~/.ssh/%h_%p_%r@%n_%u%%%k") == "/home/u/.ssh/10.0.0.5_2222_root@web1_u%web1")
         #expect(try tokens.expand("%d/x") == "/home/u/x")
         #expect(try tokens.expand("a~b") == "a~b")
@@ -162,7 +176,9 @@ struct SSHConfigurationTests {
                 default: bytes.removeSubrange(index..<min(bytes.count, index + 20))
                 }
             }
-            let configuration = try SSHConfiguration(files: [.init(path: "f", bytes: bytes)]) { (_, _) throws(OperatorMessage) in [] }
+            let configuration = try SSHConfiguration(files: [.init(path: "f", bytes: bytes)]) {
+                (_, _) throws(OperatorMessage) in []
+            }
             let entry = configuration.entry(for: "web1")
             used += entry.user == nil ? 0 : 1
             #expect(configuration.diagnostics.allSatisfy { $0.location.line >= 1 && $0.location.column >= 1 })

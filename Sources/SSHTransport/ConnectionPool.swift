@@ -9,26 +9,67 @@ final class ConnectionPool {
     typealias Waiter = (Result<SSHSession, LinkFault>) -> Void
 
     private final class Entry {
+        var attempt: ConnectionAttempt?
         var session: SSHSession?
         var waiters: [Int: Waiter] = [:]
-        let gate: HandshakeGate
+        let keys: [LoginKey]
+        let limit: Duration
 
-        init(perJump: Int) { gate = HandshakeGate(limit: perJump) }
+        init(keys: [LoginKey], limit: Duration) {
+            self.keys = keys
+            self.limit = limit
+        }
     }
 
-    private let loop: any EventLoop
+    let loop: any EventLoop
+    /// Handshakes under way over all hosts.
+    let gate: HandshakeGate
     private let options: SSHOptions
     private let hostKeys: any HostKeyPolicy
+    private let agent: AgentClient?
     private let room = ReadRoom()
-    private let gate: HandshakeGate
     private var entries: [Route: Entry] = [:]
-    private var nextWaiter = 0
+    private var gates: [Route: HandshakeGate] = [:]
+    /// Sessions with jump hosts that still carry tunnels but open no new ones.
+    private var retired: [SSHSession] = []
+    private var lastWaiter = 0
 
     init(on loop: any EventLoop, options: SSHOptions, hostKeys: any HostKeyPolicy) {
         self.loop = loop
         self.options = options
         self.hostKeys = hostKeys
         gate = HandshakeGate(limit: options.maximumHandshakes)
+        agent = options.agentSocketPath.map { AgentClient(path: $0, on: loop) }
+    }
+
+    /// Handshakes under way behind one jump host.
+    func gate(behind hop: Route) -> HandshakeGate {
+        let gate = gates[hop] ?? HandshakeGate(limit: options.perJumpHandshakes)
+        gates[hop] = gate
+        return gate
+    }
+
+    func agentIdentities() -> EventLoopFuture<[AgentMessage.Identity]> {
+        agent?.identities()
+            ?? loop.makeFailedFuture(
+                LinkFault(
+                    .authenticationFailed,
+                    "there is no SSH agent: SSH_AUTH_SOCK is not set",
+                    next: "eval $(ssh-agent); ssh-add"
+                )
+            )
+    }
+
+    func settings(keys: [LoginKey], limit: Duration, scan: String?) -> SessionSettings {
+        SessionSettings(
+            options: options,
+            hostKeys: hostKeys,
+            keys: keys,
+            agent: agent,
+            scan: scan,
+            timeLimit: limit,
+            room: room
+        )
     }
 
     /// The live session of a route, if there is one.
@@ -39,11 +80,11 @@ final class ConnectionPool {
 
     /// Answers with a session for `route`, opening it, and the jump hosts before it, where needed.
     ///
-    /// Returns a number for `forget`.
+    /// Returns a number for `forget`. The waiter may be called before this returns.
     @discardableResult
     func open(_ route: Route, keys: [LoginKey], limit: Duration, _ waiter: @escaping Waiter) -> Int {
-        nextWaiter += 1
-        let number = nextWaiter
+        lastWaiter += 1
+        let number = lastWaiter
         if let session = ready(route) {
             waiter(.success(session))
             return number
@@ -52,115 +93,71 @@ final class ConnectionPool {
             entry.waiters[number] = waiter
             return number
         }
-        let entry = Entry(perJump: options.perJumpHandshakes)
+        let entry = Entry(keys: keys, limit: limit)
         entry.waiters[number] = waiter
         entries[route] = entry
-        establish(route, keys: keys, limit: limit)
+        let attempt = ConnectionAttempt(route, keys: keys, limit: limit, pool: self) { [unowned self] result in
+            settle(entry, of: route, result)
+        }
+        entry.attempt = attempt
+        attempt.start()
         return number
     }
 
     /// Takes a waiter back; a connection nobody waits for any more is given up.
     func forget(_ number: Int, of route: Route) {
-        guard let entry = entries[route] else { return }
-        entry.waiters[number] = nil
-        guard entry.waiters.isEmpty, !(entry.session?.isReady ?? false) else { return }
-        entries[route] = nil
-        entry.session?.end(LinkFault(.cancelled, "stopped while connecting"))
+        guard let entry = entries[route], entry.waiters.removeValue(forKey: number) != nil, entry.waiters.isEmpty else {
+            return
+        }
+        entry.attempt?.cancel(LinkFault(.cancelled, "stopped while connecting"))
     }
 
-    func close(_ route: Route) {
-        entries[route]?.session?.hangUp()
+    /// Takes what waits behind an unanswered opening to a new connection with the same jump host.
+    ///
+    /// libssh2 has one opening under way per session, and a host that does not answer holds it for up to a minute.
+    func relieve(_ hop: Route, of session: SSHSession) {
+        let tunnels = session.takeWaiting()
+        if let entry = entries[hop], entry.session === session {
+            entries[hop] = nil
+            retired.removeAll { $0.hasEnded }
+            retired.append(session)
+        }
+        guard !tunnels.isEmpty else { return }
+        open(hop, keys: session.settings.keys, limit: session.settings.timeLimit) { result in
+            for tunnel in tunnels {
+                switch result {
+                case .success(let fresh): fresh.adopt(tunnel)
+                case .failure(let fault): tunnel.sessionEnded(fault)
+                }
+            }
+        }
     }
 
+    /// Ends every connection. Those behind a jump host come first: their good-bye travels through it.
     func closeAll() {
-        // The innermost first: a good-bye travels through the jump hosts.
-        for route in entries.keys.sorted(by: { $0.endpoints.count > $1.endpoints.count }) { close(route) }
-        for (route, entry) in entries {
+        let shut = LinkFault(.cancelled, "the program stops using SSH")
+        for (route, entry) in entries.sorted(by: { $0.key.endpoints.count > $1.key.endpoints.count }) {
+            entry.session?.hangUp()
+            entry.attempt?.cancel(shut)
             entries[route] = nil
-            entry.session?.end(LinkFault(.lost, "the transport was shut down"))
-            settle(entry, .failure(LinkFault(.cancelled, "the transport was shut down")))
         }
+        agent?.close()
+        for session in retired { session.hangUp() }
+        retired = []
     }
 
-    // MARK: Opening
-
-    private func establish(_ route: Route, keys: [LoginKey], limit: Duration) {
-        guard let outer = route.outer else { return admit(route, keys: keys, limit: limit, through: nil) }
-        open(outer, keys: keys, limit: limit) { [weak self] result in
-            switch result {
-            case .success(let session): self?.admit(route, keys: keys, limit: limit, through: session)
-            case .failure(let fault): self?.fail(route, fault.behind(outer.target))
-            }
-        }
-    }
-
-    /// Waits for a place among the handshakes, then begins. A route that waits for its jump host takes no place.
-    private func admit(_ route: Route, keys: [LoginKey], limit: Duration, through outer: SSHSession?) {
-        let gates = [gate] + (route.outer.flatMap { entries[$0]?.gate }.map { [$0] } ?? [])
-        func enter(_ rest: ArraySlice<HandshakeGate>) {
-            guard let first = rest.last else {
-                return begin(route, keys: keys, limit: limit, through: outer) { for gate in gates { gate.leave() } }
-            }
-            first.enter { enter(rest.dropLast()) }
-        }
-        enter(gates[...])
-    }
-
-    private func begin(
-        _ route: Route,
-        keys: [LoginKey],
-        limit: Duration,
-        through outer: SSHSession?,
-        whenDecided: @escaping () -> Void
-    ) {
-        guard let entry = entries[route], entry.session == nil else { return whenDecided() }
-        let settings = SessionSettings(
-            options: options,
-            hostKeys: hostKeys,
-            keys: keys,
-            timeLimit: limit,
-            room: room
-        )
-        do throws(LinkFault) {
-            let session = try SSHSession(to: route.target, on: loop, settings: settings)
+    private func settle(_ entry: Entry, of route: Route, _ result: Result<SSHSession, LinkFault>) {
+        entry.attempt = nil
+        switch result {
+        case .success(let session):
             entry.session = session
-            session.whenDecided = { [weak self] fault in
-                whenDecided()
-                if let fault { self?.fail(route, fault) } else { self?.settle(entry, .success(session)) }
-            }
-            session.whenEnded = { [weak self, weak session] _ in
+            session.whenEnded = { [weak self, unowned session] _ in
                 guard let self, entries[route]?.session === session else { return }
                 entries[route] = nil
             }
-            if let outer { tunnel(session, through: outer, within: limit) } else { dial(session, within: limit) }
-        } catch {
-            whenDecided()
-            fail(route, error)
+        case .failure:
+            if entries[route] === entry { entries[route] = nil }
         }
-    }
-
-    private func dial(_ session: SSHSession, within limit: Duration) {
-        let bound = NIOLoopBound(session, eventLoop: loop)
-        Dialer.connect(session, within: limit).map { NIOLoopBound($0, eventLoop: bound.value.loop) }
-            .whenComplete { result in
-                switch result {
-                case .success(let carrier): bound.value.start(on: carrier.value)
-                case .failure(let error):
-                    bound.value.end(Dialer.fault(error, at: bound.value.endpoint, limit: limit))
-                }
-            }
-    }
-
-    private func tunnel(_ session: SSHSession, through outer: SSHSession, within limit: Duration) {
-        session.end(LinkFault(.handshakeFailed, "no tunnels yet"))
-    }
-
-    private func fail(_ route: Route, _ fault: LinkFault) {
-        guard let entry = entries.removeValue(forKey: route) else { return }
-        settle(entry, .failure(fault))
-    }
-
-    private func settle(_ entry: Entry, _ result: Result<SSHSession, LinkFault>) {
         let waiters = entry.waiters.sorted { $0.key < $1.key }
         entry.waiters = [:]
         for (_, waiter) in waiters { waiter(result) }

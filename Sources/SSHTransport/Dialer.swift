@@ -8,7 +8,7 @@ enum Dialer {
     /// Connects to `endpoint` within `limit`, with `session` as the reader of what comes.
     ///
     /// An address is used as it is; a name is resolved off the loop, IPv6 and IPv4 tried 250 ms apart (RFC 8305).
-    static func connect(_ session: SSHSession, within limit: Duration) -> EventLoopFuture<SocketCarrier> {
+    static func connect(_ session: SSHSession, within limit: Duration) -> EventLoopFuture<NIOLoopBound<SocketCarrier>> {
         let endpoint = session.endpoint
         let bound = NIOLoopBound(session, eventLoop: session.loop)
         let bootstrap = ClientBootstrap(group: session.loop)
@@ -31,7 +31,10 @@ enum Dialer {
                 bootstrap.connect(host: endpoint.address, port: endpoint.port)
             }
         return connected.flatMapThrowing { channel in
-            try channel.pipeline.syncOperations.handler(type: SocketCarrier.self)
+            NIOLoopBound(
+                try channel.pipeline.syncOperations.handler(type: SocketCarrier.self),
+                eventLoop: channel.eventLoop
+            )
         }
     }
 

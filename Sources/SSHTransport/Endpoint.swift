@@ -19,6 +19,9 @@ struct Endpoint: Sendable, Hashable {
 /// Two hosts behind the same jump hosts have routes with the same beginning, and share the connections of it.
 struct Route: Sendable, Hashable {
     let endpoints: [Endpoint]
+    /// A connection that only carries tunnels. It is kept apart from the one that runs commands on the same machine,
+    /// because an unanswered opening would hold those up.
+    let isJump: Bool
 
     init(to host: Host) {
         let settings = host.ssh
@@ -41,12 +44,16 @@ struct Route: Sendable, Hashable {
             knownPort: settings.hostKeyAlias == nil ? settings.port : 22
         )
         endpoints = hops + [target]
+        isJump = false
     }
 
-    private init(endpoints: [Endpoint]) { self.endpoints = endpoints }
+    private init(hops: [Endpoint]) {
+        endpoints = hops
+        isJump = true
+    }
 
     var target: Endpoint { endpoints[endpoints.count - 1] }
 
     /// The route to the last jump host, or nil when the connection is direct.
-    var outer: Route? { endpoints.count > 1 ? Route(endpoints: endpoints.dropLast()) : nil }
+    var outer: Route? { endpoints.count > 1 ? Route(hops: endpoints.dropLast()) : nil }
 }

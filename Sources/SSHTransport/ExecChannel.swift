@@ -18,7 +18,7 @@ final class ExecChannel: SessionChannel {
     private static let chunkSize = 256 * 1024
 
     private let request: ExecRequest
-    private unowned let session: SSHSession
+    private unowned var session: SSHSession
     private let finish: (Result<ChannelEnd, ExecFault>) -> Void
     private var state = State.waiting
     private var isAnswered = false
@@ -84,6 +84,8 @@ final class ExecChannel: SessionChannel {
     // MARK: SessionChannel
 
     var tunnelTarget: [UInt8]? { nil }
+
+    func move(to session: SSHSession) { self.session = session }
 
     var isWanted: Bool { !isAnswered }
 

@@ -19,6 +19,12 @@ struct Greeting: Sendable, Hashable {
     /// The first line that was not the version, for the message when none follows.
     private(set) var firstLine: String?
 
+    /// True when nothing but sshd's own excuse came.
+    var isEmptyOrThrottled: Bool {
+        guard let firstLine else { return line.isEmpty && state == .waiting }
+        return firstLine.hasPrefix("Exceeded MaxStartups") || firstLine.hasPrefix("Not allowed at this time")
+    }
+
     /// Takes the next bytes and returns those that belong to the SSH connection.
     mutating func take(_ bytes: some Collection<UInt8>) -> [UInt8] {
         guard state == .waiting else { return state == .done ? Array(bytes) : [] }

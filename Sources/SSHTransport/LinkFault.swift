@@ -7,8 +7,16 @@ struct LinkFault: Error, Sendable, Hashable {
     /// What happened, with address and port.
     let event: String
     let next: String?
+    /// The server and libssh2 had no algorithm in common; a scan for one kind of key takes that as "has none".
+    let isLackOfCommonAlgorithm: Bool
 
-    init(_ kind: TransportError.Kind, _ event: String, next: String? = nil) {
+    init(
+        _ kind: TransportError.Kind,
+        _ event: String,
+        next: String? = nil,
+        isLackOfCommonAlgorithm: Bool = false
+    ) {
+        self.isLackOfCommonAlgorithm = isLackOfCommonAlgorithm
         self.kind = kind
         self.event = event
         self.next = next

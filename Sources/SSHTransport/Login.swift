@@ -1,15 +1,29 @@
 import CLibSSH2
+import FoundationEssentials
 import RemoteShell
 
 /// A key to try: what it is called in messages, and how it signs.
 struct LoginKey: Sendable, Hashable {
     enum Secret: Sendable, Hashable {
+        /// The bytes of the file and a zero byte.
         case file([UInt8], passphrase: String?)
+        case agent
     }
 
     /// `ssh-ed25519 SHA256:… (/root/.ssh/id_ed25519)`.
     let name: String
+    /// The public key blob; empty when the file does not show it without its secret.
+    let publicKey: [UInt8]
+    /// The public key as a line of authorized_keys, or nil when it is not known.
+    let publicLine: String?
     let secret: Secret
+
+    init(name: String, publicKey: [UInt8]?, secret: Secret) {
+        self.name = name
+        self.publicKey = publicKey ?? []
+        publicLine = publicKey.map { "\(HostKey.type(of: $0)) \(Data($0).base64EncodedString())" }
+        self.secret = secret
+    }
 }
 
 /// The state of a login: keys still to try, and what became of those that were tried.
@@ -30,8 +44,9 @@ struct Login: Sendable, Hashable {
 
     var current: LoginKey? { remaining.first }
 
-    mutating func refuse(_ key: LoginKey, by failure: LibraryFailure) {
+    mutating func refuse(_ key: LoginKey, by failure: LibraryFailure, agentFailed: Bool) {
         remaining = remaining.dropFirst()
+        if agentFailed { return problems.append("the SSH agent did not sign with key \(key.name)") }
         switch failure.code {
         case LIBSSH2_ERROR_FILE, LIBSSH2_ERROR_KEYFILE_AUTH_FAILED, LIBSSH2_ERROR_METHOD_NONE:
             if case .file(_, .some) = key.secret {

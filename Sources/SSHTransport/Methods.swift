@@ -23,6 +23,12 @@ enum Methods {
         "rsa-sha2-256",
     ]
 
+    /// One algorithm for each kind of host key the library can use.
+    static var scanned: [String] {
+        let there = available[LIBSSH2_METHOD_HOSTKEY] ?? []
+        return hostKeys.filter { there.contains($0) && $0 != "rsa-sha2-256" }
+    }
+
     /// Host key algorithms with the known types first, so that the key that is compared is one that is known.
     ///
     /// The others follow: a host that lost its known key is then reported with the key it offers, not as "no common

@@ -38,7 +38,7 @@ extension SSHSession {
                     next: portHint
                 )
             }
-            if line.hasPrefix("Exceeded MaxStartups") || line.hasPrefix("Not allowed at this time") {
+            if greeting.isEmptyOrThrottled {
                 return LinkFault(
                     .handshakeFailed,
                     "the server takes no more logins now: \(line) (\(endpoint.text))",
@@ -79,15 +79,17 @@ extension SSHSession {
             return LinkFault(
                 .handshakeFailed,
                 "no algorithm in common with the server (\(endpoint.text))",
-                next: "compare its sshd_config (KexAlgorithms, Ciphers, MACs) with \(portHint)"
+                next: "compare KexAlgorithms, Ciphers and MACs of its sshd_config with \(portHint)",
+                isLackOfCommonAlgorithm: true
             )
         }
         return LinkFault(
             .handshakeFailed,
             "no algorithm in common with the server: libssh2 \(LibSSH2.version) cannot use RSA-only host keys, "
                 + "-etm MACs or AEAD ciphers (\(endpoint.text))",
-            next: "on the host add an ed25519 host key (ssh-keygen -A), allow aes128-ctr and hmac-sha2-256 in "
-                + "sshd_config; or run Rollbook with libssh2 1.11 or later"
+            next: "on the host add an ed25519 host key (ssh-keygen -A) and allow aes128-ctr and hmac-sha2-256 in "
+                + "sshd_config; or run Rollbook with libssh2 1.11 or later",
+            isLackOfCommonAlgorithm: true
         )
     }
 }

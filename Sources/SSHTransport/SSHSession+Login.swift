@@ -5,11 +5,13 @@ import RemoteShell
 extension SSHSession {
     /// Begins on a carrier that is connected: version exchange, key exchange, host key, login.
     func start(on carrier: any Carrier) {
+        guard !hasEnded else { return carrier.shut() }
         self.carrier = carrier
         lastReceived = loop.now
         let known = settings.hostKeys.knownKeyTypes(forHost: endpoint.knownName, port: endpoint.knownPort)
+        let order = settings.scan.map { [$0] } ?? Methods.hostKeyOrder(known: known)
         do throws(LibraryFailure) {
-            try Methods.apply(to: handle, hostKeys: Methods.hostKeyOrder(known: known))
+            try Methods.apply(to: handle, hostKeys: order)
         } catch {
             return end(fault(for: error))
         }
@@ -33,6 +35,7 @@ extension SSHSession {
 
     func advanceKeyExchange() throws(LibraryFailure) {
         guard try handle.handshake() else { return }
+        if settings.scan != nil { return becomeReady() }
         if let fault = hostKeyFault() { return end(fault) }
         phase = .login(Login(keys: settings.keys))
         try advanceLogin()
@@ -79,12 +82,12 @@ extension SSHSession {
             do throws(LibraryFailure) {
                 guard try authenticate(with: key) else { return }
                 return becomeReady()
-            } catch  where edge.disconnectText == nil && Login.refusals.contains(error.code) {
-                edge.signature = nil
-                login.refuse(key, by: error)
-                phase = .login(login)
             } catch {
-                throw error
+                guard edge.disconnectText == nil, Login.refusals.contains(error.code) else { throw error }
+                let agentFailed = if case .refused = edge.signature { true } else { false }
+                edge.signature = nil
+                login.refuse(key, by: error, agentFailed: agentFailed)
+                phase = .login(login)
             }
         }
         end(login.fault(at: endpoint))
@@ -93,7 +96,29 @@ extension SSHSession {
     private func authenticate(with key: LoginKey) throws(LibraryFailure) -> Bool {
         switch key.secret {
         case .file(let bytes, let passphrase):
-            return try handle.authenticate(user: endpoint.user, privateKey: bytes, passphrase: passphrase)
+            return try handle.authenticate(
+                user: endpoint.user,
+                publicLine: key.publicLine,
+                privateKey: bytes,
+                passphrase: passphrase
+            )
+        case .agent:
+            let isAccepted = try handle.authenticate(user: endpoint.user, publicKey: key.publicKey)
+            if case .wanted(let data) = edge.signature { requestSignature(of: data, by: key) }
+            return isAccepted
+        }
+    }
+
+    /// Passes what libssh2 wants signed to the agent, and goes on when its answer comes.
+    private func requestSignature(of data: [UInt8], by key: LoginKey) {
+        edge.signature = .underWay
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        guard let agent = settings.agent else { return edge.signature = .refused }
+        agent.sign(data, with: key.publicKey).whenComplete { result in
+            let session = bound.value
+            guard case .underWay = session.edge.signature else { return }
+            session.edge.signature = (try? result.get()).map { .made($0) } ?? .refused
+            session.pump()
         }
     }
 

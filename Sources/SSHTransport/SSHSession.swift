@@ -1,3 +1,4 @@
+import CLibSSH2
 import NIOCore
 import RemoteShell
 
@@ -52,6 +53,9 @@ final class SSHSession {
 
     var edge: SessionEdge { handle.edge }
 
+    /// The server closed the connection unheard, as sshd does above its `MaxStartups`.
+    private(set) var wasTurnedAway = false
+
     var isReady: Bool {
         if case .ready = phase { true } else { false }
     }
@@ -74,6 +78,7 @@ final class SSHSession {
     func carrierEnded(_ reason: String) {
         pump()
         while edge.unread > 0, !hasEnded { runTurn() }
+        if case .greeting(let greeting) = phase { wasTurnedAway = greeting.isEmptyOrThrottled }
         end(lossFault(reason))
     }
 
@@ -91,6 +96,12 @@ final class SSHSession {
         if case .ended(let fault) = phase { return channel.sessionEnded(fault) }
         waiting.append(channel)
         pump()
+    }
+
+    /// Adds a channel that waited at another session.
+    func adopt(_ channel: any SessionChannel) {
+        channel.move(to: self)
+        add(channel)
     }
 
     /// Ends the session with a good-bye to the server, as far as it can be sent without waiting.
@@ -122,7 +133,7 @@ final class SSHSession {
         whenEnded = nil
     }
 
-    private var hasEnded: Bool {
+    var hasEnded: Bool {
         if case .ended = phase { true } else { false }
     }
 
@@ -164,8 +175,13 @@ final class SSHSession {
 
     private func flush() {
         guard edge.outgoing.readableBytes > 0, let carrier else { return }
-        carrier.transmit(edge.outgoing)
-        edge.outgoing.clear()
+        var bytes = ByteBuffer()
+        swap(&bytes, &edge.outgoing)
+        carrier.transmit(bytes)
+        guard edge.outgoing.capacity == 0 else { return }
+        // Uses the memory again if the carrier is done with it already.
+        bytes.clear(minimumCapacity: 0)
+        edge.outgoing = bytes
     }
 
     private func pass() throws(LibraryFailure) {
@@ -194,7 +210,8 @@ final class SSHSession {
                 }
                 channels.append(channel)
                 channel.opened(opened)
-            } catch  where !error.endsSession {
+            } catch {
+                guard !error.endsSession || error.code == LIBSSH2_ERROR_TIMEOUT else { throw error }
                 channel.refused(error)
             }
             openingIsUnderWay = false
@@ -204,6 +221,12 @@ final class SSHSession {
 
     /// libssh2 is between the request and the answer for the first of `waiting`: it cannot be dropped now.
     private var openingIsUnderWay = false
+
+    /// Takes back what waits behind an opening that the server does not answer.
+    func takeWaiting() -> [any SessionChannel] {
+        defer { waiting.removeLast(max(0, waiting.count - 1)) }
+        return Array(waiting.dropFirst())
+    }
 
     private func advanceChannels() throws(LibraryFailure) {
         var isOver: [ObjectIdentifier] = []

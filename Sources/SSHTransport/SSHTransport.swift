@@ -20,11 +20,12 @@ package final class SSHTransport: Sendable {
         let loop = Self.group.next()
         self.loop = loop
         self.logger = logger
-        keyRing = KeyRing(agentSocketPath: options.agentSocketPath)
-        pool = NIOLoopBoundBox.makeBoxSendingValue(
+        let pool = NIOLoopBoundBox.makeBoxSendingValue(
             ConnectionPool(on: loop, options: options, hostKeys: hostKeys),
             eventLoop: loop
         )
+        self.pool = pool
+        keyRing = KeyRing { loop.flatSubmit { pool.value.agentIdentities() } }
     }
 
     /// The version of libssh2 in use.
@@ -42,6 +43,7 @@ package final class SSHTransport: Sendable {
         if let live { return live }
         let keys = try await keyRing.keys(for: host)
         let limit = host.ssh.connectTimeout
+        logger.debug("connecting", metadata: ["host": "\(host.name)", "address": "\(route.target.text)"])
         return try await LoopReply<SSHConnection>.wait(for: host.name, on: loop) { reply in
             let number = pool.value.open(route, keys: keys, limit: limit) { result in
                 reply.answer(
@@ -55,7 +57,47 @@ package final class SSHTransport: Sendable {
         }
     }
 
-    /// Ends all connections.
+    /// Asks `host` for its host keys, one handshake for each kind of key; nobody is logged in and nothing is trusted.
+    ///
+    /// The jump hosts before it are logged in to as usual, with their keys checked.
+    package func scan(_ host: Host) async throws(TransportError) -> [OfferedHostKey] {
+        let route = Route(to: host)
+        let keys = route.outer == nil ? [] : try await keyRing.keys(for: host)
+        var offered: [OfferedHostKey] = []
+        for algorithm in Methods.scanned {
+            if let key = try await scan(host, route, keys: keys, for: algorithm) { offered.append(key) }
+        }
+        return offered
+    }
+
+    /// The key `host` has for one algorithm, or nil when it has none.
+    private func scan(
+        _ host: Host,
+        _ route: Route,
+        keys: [LoginKey],
+        for algorithm: String
+    ) async throws(TransportError)
+        -> OfferedHostKey?
+    {
+        let (pool, limit) = (pool, host.ssh.connectTimeout)
+        return try await LoopReply<OfferedHostKey?>.wait(for: host.name, on: loop) { reply in
+            let attempt = ConnectionAttempt(route, keys: keys, limit: limit, scan: algorithm, pool: pool.value) {
+                result in
+                switch result {
+                case .success(let session):
+                    let key = session.handle.hostKey()
+                    session.hangUp()
+                    reply.answer(.success(OfferedHostKey(key: key)))
+                case .failure(let fault) where fault.isLackOfCommonAlgorithm: reply.answer(.success(nil))
+                case .failure(let fault): reply.answer(.failure(fault.error(for: host.name)))
+                }
+            }
+            reply.whenCancelled { attempt.cancel(LinkFault(.cancelled, "stopped while asking for host keys")) }
+            attempt.start()
+        }
+    }
+
+    /// Ends all connections. Commands that still run fail with `lost`; on the hosts they are not touched.
     package func shutdown() async {
         let pool = pool
         try? await loop.submit { pool.value.closeAll() }.get()

@@ -6,6 +6,9 @@ protocol SessionChannel: AnyObject {
     /// False when nobody waits for it any more; it is then not even opened.
     var isWanted: Bool { get }
 
+    /// The channel will be opened by another session than the one it was made for.
+    func move(to session: SSHSession)
+
     func opened(_ handle: ChannelHandle)
 
     /// The server did not open the channel.

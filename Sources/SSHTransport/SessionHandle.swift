@@ -58,16 +58,26 @@ import CLibSSH2
     }
 
     /// Logs in with a private key held in memory. Returns true when the server accepted it.
-    func authenticate(user: String, privateKey: [UInt8], passphrase: String?) throws(LibraryFailure) -> Bool {
+    ///
+    /// `privateKey` ends with a zero byte: libssh2 takes the length of it twice, once with strlen.
+    /// `publicLine` is the public key as in authorized_keys; without it libssh2 decrypts the file once more to find out.
+    func authenticate(
+        user: String,
+        publicLine: String?,
+        privateKey: [UInt8],
+        passphrase: String?
+    )
+        throws(LibraryFailure) -> Bool
+    {
         let code = unsafe privateKey.withUnsafeBytes { key in
             unsafe libssh2_userauth_publickey_frommemory(
                 session,
                 user,
                 user.utf8.count,
-                nil,
-                0,
+                publicLine,
+                publicLine?.utf8.count ?? 0,
                 key.baseAddress?.assumingMemoryBound(to: CChar.self),
-                key.count,
+                key.count - 1,
                 passphrase
             )
         }

@@ -5,6 +5,9 @@ struct SessionSettings {
     let options: SSHOptions
     let hostKeys: any HostKeyPolicy
     let keys: [LoginKey]
+    let agent: AgentClient?
+    /// The host key algorithm to ask for when the session is only there to see the key.
+    let scan: String?
     /// Limit for handshake and login together.
     let timeLimit: Duration
     let room: ReadRoom

@@ -33,9 +33,7 @@ final class Collector: ByteSink {
     var bytes: [UInt8] { state.withLock { $0.bytes } }
     var text: String { String(decoding: bytes, as: UTF8.self) }
     var count: Int { state.withLock { $0.count } }
-    var digest: String {
-        state.withLock { $0.hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
-    }
+    var digest: String { hexadecimal(state.withLock { $0.hash.finalize() }) }
 }
 
 /// Trusts the keys it was given, for every host.
@@ -77,7 +75,7 @@ extension ExecTransport {
         deadline: Duration = .seconds(60),
         idle: Duration? = nil
     )
-        async throws(TransportError) -> Outcome
+        async throws -> Outcome
     {
         let (output, errorOutput) = (Collector(keeps: keeping), Collector(keeps: keeping))
         let request = ExecRequest(

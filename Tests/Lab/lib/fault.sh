@@ -177,6 +177,7 @@ heal_disk_path() { # HOST PATH: all that were stacked on it
 }
 fault_disk_heal() { # HOST
     local path
+    # shellcheck disable=SC2016 # awk's field
     while read -r path; do heal_disk_path "$1" "$path"; done < <(enter_host "$1" awk '$1 == "lab-fault-disk" { print $2 }' /proc/mounts)
     forget_faults "disk.$1"
 }

@@ -35,7 +35,7 @@ cgroup_processes() { # [NAME]: every process of a host, or of the lab
     while read -r base; do
         [[ -d $base/$LAB_CGROUP/${1-} ]] || continue
         find "$base/$LAB_CGROUP/${1-}" -name cgroup.procs -exec cat {} + 2>/dev/null || true
-    done < <(cgroup_bases) | grep -vx 0 | sort -un
+    done < <(cgroup_bases) | { grep -vx 0 || true; } | sort -un
 }
 
 remove_cgroups() { # [NAME]
@@ -68,14 +68,17 @@ leader_pid() { # NAME: the host's own systemd
 start_host() { # NAME
     local name=$1 dir bind=()
     [[ -z $(nspawn_pid "$name") ]] || return 0
+    kill_host "$name" # what is left when only nspawn was killed
     mount_host "$name"
     dir=$(host_dir "$name")
     # An overlay cannot be the upper layer of another, and etcd's data must not live on one: it is a directory of this machine.
     [[ ${LAB_ROLE[$name]} != master ]] || bind=(--bind="$dir/etcd:/var/lib/etcd")
+    # nspawn with --keep-unit ends with 133 when the host wants to reboot, for somebody else to start it again: that is the loop.
     (
         exec 9>&-
         join_cgroup "$name"
-        exec setsid systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$dir/root" \
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        exec setsid bash -c 'until "$@" || (($? != 133)); do :; done' "lab-host-$name" systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$dir/root" \
             --machine="$LAB_PREFIX$name" --hostname="$name" --network-bridge="$LAB_BRIDGE" --link-journal=no --resolv-conf=off \
             --timezone=off --console=read-only --system-call-filter="@swap @module" "${bind[@]}" \
             -- --log-target=journal --show-status=no >>"$dir/console.log" 2>&1 </dev/null
@@ -100,21 +103,22 @@ wait_for_leader() { # NAME
     done
 }
 
-# As if the power went: nothing inside is told. nspawn's death takes the host's systemd with it, and that everything else.
+# As if the power went: nothing inside is told. Everything in the host's cgroup is killed, for a host outlives its nspawn.
 kill_host() { # NAME
-    local pid tries
+    local left tries
     for ((tries = 0; tries < 100; tries++)); do
-        pid=$(nspawn_pid "$1")
-        [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
-        if ((tries > 2)); then
-            for pid in $(cgroup_processes "$1"); do kill -KILL "$pid" 2>/dev/null || true; done
-        fi
-        [[ -n $(nspawn_pid "$1")$(cgroup_processes "$1") ]] || break
+        left=$(nspawn_pid "$1" && cgroup_processes "$1")
+        [[ -n $left ]] || break
+        # shellcheck disable=SC2086 # a list of process ids
+        kill -KILL $left 2>/dev/null || true
         sleep 0.1
     done
-    [[ -z $(cgroup_processes "$1") ]] || fail "processes of $1 do not end" "$(cgroup_processes "$1" | paste -sd' ')" "lab down"
+    [[ -z $left ]] || fail "processes of $1 do not end" "${left//$'\n'/ }" "lab down"
     remove_cgroups "$1"
     ip link del "$(host_device "$1")" 2>/dev/null || true
+    # What nspawn removes itself when it ends in peace.
+    rm -rf --one-file-system "/run/systemd/nspawn/propagate/$LAB_PREFIX$1"
+    rm -f "/run/systemd/nspawn/locks/inode-$(stat -c %d:%i "$(host_dir "$1")/root" 2>/dev/null || true)"
 }
 
 stop_hosts() {

@@ -135,7 +135,7 @@ customise_root() { # TARGET
     systemctl --root="$root" mask \
         apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
         console-getty.service container-getty@.service getty@.service getty.target serial-getty@.service \
-        systemd-logind.service systemd-networkd.service systemd-networkd-wait-online.service systemd-network-generator.service \
+        systemd-networkd.service systemd-networkd-wait-online.service systemd-network-generator.service \
         systemd-udevd.service systemd-udev-trigger.service systemd-random-seed.service systemd-update-utmp.service \
         systemd-update-utmp-runlevel.service systemd-hwdb-update.service systemd-pcrphase.service systemd-firstboot.service \
         systemd-machine-id-commit.service systemd-remount-fs.service ldconfig.service \

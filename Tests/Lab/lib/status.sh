@@ -7,15 +7,15 @@ command_status() {
         left=$(leftovers)
         if [[ -z $left ]]; then
             printf 'lab is down, nothing is left of it\n'
-            return 3
+            exit 3
         fi
         printf 'lab is down or was interrupted; left over:\n%s\nnext: lab down\n' "$left"
-        return 1
+        exit 1
     fi
     status_hosts || bad=1
     status_vip || bad=1
     status_faults
-    return "$bad"
+    exit "$bad"
 }
 
 status_hosts() {
@@ -37,16 +37,20 @@ status_hosts() {
 status_line() { # NAME
     local name=$1 state ssh=- detail=
     state=$(host_state "$name")
-    if [[ $state != down ]]; then
+    if [[ $state != down && $state != remains ]]; then
         if answers_ssh "$name"; then ssh=ok; else ssh=no; fi
         [[ $state == booting ]] || detail=$(host_detail "$name")
     fi
     printf '%-8s %-13s %-11s %-8s %-5s %s\n' "$name" "${LAB_ROLE[$name]}" "${LAB_ADDRESS[$name]}" "$state" "$ssh" "$detail"
 }
 
-host_state() { # NAME: down | booting | up | degraded
+host_state() { # NAME: down | remains (processes without the nspawn that holds them) | booting | up | degraded
     local answer
-    [[ -n $(leader_pid "$1") ]] || { printf 'down\n' && return; }
+    if [[ -z $(leader_pid "$1") ]]; then
+        [[ -z $(cgroup_processes "$1") ]] || { printf 'remains\n' && return; }
+        printf 'down\n'
+        return
+    fi
     answer=$(timeout 5 "$LAB_HOME/lab" exec "$1" systemctl is-system-running 2>/dev/null || true)
     case $answer in
     running) printf 'up\n' ;;

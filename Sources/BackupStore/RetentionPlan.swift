@@ -18,6 +18,9 @@ package struct RetentionDecision: Sendable, Hashable {
     package var keep: [Kept]
     /// Why nothing is deleted although something might be; `delete` is then empty.
     package var refusal: BackupError?
+
+    /// What is decided where no backup was ever made.
+    package static let nothing = RetentionDecision(delete: [], keep: [], refusal: nil)
 }
 
 /// Decides retention by the rules of Format.md §6.

@@ -40,6 +40,11 @@ package actor FactCache {
         }
     }
 
+    /// A reader for looking at facts outside of any plan.
+    package nonisolated func reader(of cluster: Cluster) -> any FactReader {
+        RecordingFactReader(cluster: cluster, cache: self, views: StepServices())
+    }
+
     /// The answer to one request; read now when it was not read ahead.
     func answer(to request: FactRequest) async throws(FactFailure) -> ProbeBatch.Answer {
         if answers[request] == nil { await prefetch([request]) }

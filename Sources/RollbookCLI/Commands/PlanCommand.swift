@@ -1,0 +1,52 @@
+import ArgumentParser
+import ClusterModel
+import FoundationEssentials
+import Journal
+import RunEngine
+
+/// `plan RUNBOOK`: the dry run; nothing on any host is changed.
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Show what a runbook would do now; changes nothing on any host.")
+
+    @Argument(help: "Runbook name, or a YAML file.") var runbook: String
+    @OptionGroup var cluster: ClusterOptions
+    @OptionGroup var inputs: InputOptions
+    @Option(help: "Also write the plan to this new file, for `rollbook apply`.") var out: String?
+    @Flag(help: "Exit with 3 when there is something to do.") var check = false
+
+    func run() async throws {
+        let surroundings = try Surroundings.current()
+        let context = try ClusterContext.load(cluster, surroundings)
+        let view = RunView(cluster.state, time: surroundings.time)
+        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
+        let entry = try session.source.find(runbook)
+        let plan = try await session.plan(entry, inputs: try inputs.values())
+        await context.connections.close()
+        let bytes = try plan.bytes()
+        let id = ContentHash(of: bytes).text
+        if let out { try store(bytes, at: surroundings.absolute(out)) }
+        if cluster.state.format == .json {
+            try Terminal.machineAnswer(String(decoding: bytes, as: UTF8.self))
+        } else {
+            Terminal.answer(PlanView(plan: plan, id: id, isVerbose: cluster.state.verbose || !cluster.state.quiet).text)
+            if let out { Terminal.answer("Stored as \(out). Execute exactly this with: rollbook apply \(out)") }
+        }
+        if let worst = plan.obstacles.isEmpty ? nil : ExitCode.mostSevere(plan.obstacles.map(\.code)) {
+            throw CommandEnding(code: worst)
+        }
+        if check, plan.hasChanges { throw CommandEnding(code: .invalidInput) }
+    }
+
+    /// A plan names machines and files; it is kept private, and never written over another file.
+    private func store(_ bytes: [UInt8], at path: String) throws {
+        guard !FileManager.default.fileExists(atPath: path) else {
+            throw OperatorMessage(.refused, at: path, "there is such a file already", next: "choose another name for --out")
+        }
+        do {
+            try Data(bytes).write(to: URL(filePath: path), options: .withoutOverwriting)
+        } catch {
+            throw OperatorMessage(.storage, at: path, "cannot write the plan: \(error)")
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import BackupStore
+import ClusterModel
+import ClusterSteps
+import RunEngine
+
+/// The controller's backups of one cluster, as planning may see them: nothing here changes anything.
+struct LocalBackups: BackupOutlook {
+    let root: String
+    let cluster: Cluster
+    let time: any TimeSource
+
+    var location: String { "\(root)/\(cluster.id)" }
+
+    func obstacle(databaseBytes: [Int64]) async -> OperatorMessage? {
+        do {
+            _ = try await AgeEncryption.required(by: cluster.backup, tools: .standard, time: time)
+            try existing()?.requireSpace(databaseBytes: databaseBytes)
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    func retention() throws -> RetentionDecision {
+        guard let store = try existing() else { return .nothing }
+        return try store.planRetention(
+            policy: cluster.backup.retention, interval: cluster.backup.interval, now: time.now,
+            occasion: .afterBackup(nil))
+    }
+
+    /// The store, or nil when no backup was ever made.
+    func existing() throws(BackupError) -> BackupStore? {
+        do { return try BackupStore(root: root, cluster: cluster.id, create: false) } catch .notFound { return nil }
+    }
+}

@@ -1,0 +1,60 @@
+import ClusterModel
+import FoundationEssentials
+import Manifests
+import RunEngine
+import ShippedRunbooks
+
+/// Where runbooks come from: a file on disk wins over the one built into the program.
+struct RunbookSource: Sendable {
+    let registry: StepRegistry
+    private let folders: [String]
+
+    init(_ surroundings: Surroundings, registry: StepRegistry) {
+        self.registry = registry
+        folders = [surroundings.absolute("Runbooks"), "/etc/rollbook/runbooks"]
+    }
+
+    /// A runbook in reach.
+    struct Entry: Sendable {
+        let name: String
+        /// The file, or nil for the one built in.
+        let path: String?
+        let runbook: Runbook
+    }
+
+    /// Finds a runbook by name, or reads the file that is named.
+    func find(_ name: String) throws -> Entry {
+        if name.contains("/") || name.hasSuffix(".yaml") {
+            return Entry(name: name, path: name, runbook: try load(try ManifestFile.read(name), path: name))
+        }
+        guard isSafeName(name) else { throw unknown(name) }
+        for folder in folders {
+            let path = "\(folder)/\(name).yaml"
+            guard FileManager.default.fileExists(atPath: path) else { continue }
+            return Entry(name: name, path: path, runbook: try load(try ManifestFile.read(path), path: path))
+        }
+        guard let bytes = ShippedRunbooks.all[name] else { throw unknown(name) }
+        return Entry(name: name, path: nil, runbook: try load(bytes, path: "\(name).yaml (built in)"))
+    }
+
+    var names: [String] {
+        var names = Set(ShippedRunbooks.all.keys)
+        for folder in folders {
+            let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+            names.formUnion(files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) })
+        }
+        return names.sorted()
+    }
+
+    private func unknown(_ name: String) -> OperatorMessage {
+        let hint = nearest(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""
+        return OperatorMessage(.usage, at: name, "no such runbook\(hint)", next: "rollbook runbooks lists them")
+    }
+
+    private func load(_ bytes: [UInt8], path: String) throws -> Runbook {
+        do { return try RunbookLoader.load(bytes, path: path, catalogue: registry) } catch let invalid as InvalidManifest {
+            for diagnostic in invalid.diagnostics { Terminal.error(diagnostic.rendered) }
+            throw CommandEnding(code: .invalidInput)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import Dispatch
+import Glibc
+import Journal
+import RunEngine
+import Synchronization
+
+/// Turns signals into a request to stop; a second one detaches at once.
+///
+/// The first INT, TERM or HUP lets running steps end and begins no new one. The second cancels the waiting: what runs on
+/// the hosts goes on there, and is found again by `resume`.
+final class SignalWatcher: Sendable {
+    private let sources: Mutex<[any DispatchSourceSignal]>
+
+    init(stop: StopRequest, detach: @escaping @Sendable () -> Void) {
+        let watched: [(Int32, RunInterrupted.Signal)] = [(SIGINT, .interrupt), (SIGTERM, .terminate), (SIGHUP, .hangUp)]
+        let queue = DispatchQueue(label: "rollbook.signals")
+        var made: [any DispatchSourceSignal] = []
+        for (number, reason) in watched {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                if stop.requested == nil {
+                    Terminal.error("rollbook: stopping after the steps that run now; once more to detach at once")
+                    stop.stop(reason)
+                } else {
+                    detach()
+                }
+            }
+            source.resume()
+            made.append(source)
+        }
+        sources = Mutex(made)
+    }
+
+    func cancel() { sources.withLock { for source in $0 { source.cancel() } } }
+}

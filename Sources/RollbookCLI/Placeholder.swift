@@ -1,1 +1,0 @@
-package enum Rollbook { package static func main() async {} }

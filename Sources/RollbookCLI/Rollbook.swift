@@ -1,0 +1,63 @@
+import ArgumentParser
+import ClusterModel
+
+/// The program: parses the command line, runs one command, and ends with a documented exit code.
+package enum Rollbook {
+    /// Never returns to a state where more than the exit is left to do.
+    package static func main() async {
+        ProcessSetup.prepare()
+        exitNow(await run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    static func run(_ arguments: [String]) async -> ExitCode {
+        do {
+            var command = try RootCommand.parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            return .done
+        } catch {
+            return report(error)
+        }
+    }
+
+    /// Says what went wrong on standard error, and with which code to end.
+    private static func report(_ error: any Error) -> ExitCode {
+        switch error {
+        case let ending as CommandEnding:
+            return ending.code
+        case let failure as any OperatorMessageConvertible:
+            Terminal.error(failure.operatorMessage.description)
+            return failure.operatorMessage.code
+        case is CancellationError:
+            return .interrupted
+        default:
+            let text = RootCommand.fullMessage(for: error)
+            if RootCommand.exitCode(for: error).isSuccess {
+                Terminal.answer(text)
+                return .done
+            }
+            Terminal.error(text)
+            return .usage
+        }
+    }
+}
+
+/// Ends a command whose answer or messages were printed already.
+struct CommandEnding: Error {
+    let code: ExitCode
+}
+
+struct RootCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollbook",
+        abstract: "Operations runbooks for highly available Kubernetes clusters: plans, journaled runs, verified backups.",
+        discussion: "Exit codes are documented: docs/ExitCodes.md, or any unknown code means failure.",
+        subcommands: [
+            PlanCommand.self, RunCommand.self, ApplyCommand.self, ResumeCommand.self, RunsCommand.self, ShowCommand.self,
+            JournalCommand.self, BackupsCommand.self, RunbooksCommand.self, InventoryCommand.self, HostsCommand.self,
+            FactsCommand.self, ScheduleCommand.self, VersionCommand.self,
+        ])
+}

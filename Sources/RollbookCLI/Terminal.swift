@@ -1,0 +1,41 @@
+import ClusterModel
+import Glibc
+
+/// The two streams of the program: standard output is the answer, standard error is progress and messages.
+///
+/// A reader that went away (`| head`, a closed terminal) never ends a run. Everything that came from outside must be
+/// escaped by whoever composed the text; views do that at the last moment.
+enum Terminal {
+    /// Prints one line of the answer; a failure to write it is lost, for text is for people.
+    static func answer(_ line: String) { _ = write(line + "\n", to: 1) }
+
+    /// Prints an answer that a machine reads: whatever could not be written is an error (exit 12).
+    static func machineAnswer(_ text: String) throws {
+        let error = write(text.hasSuffix("\n") ? text : text + "\n", to: 1)
+        guard error == 0 else {
+            throw OperatorMessage(
+                .storage, at: "standard output", "could not write the answer: \(unsafe String(cString: strerror(error)))")
+        }
+    }
+
+    /// Prints one line of messages or progress.
+    static func error(_ line: String) { _ = write(line + "\n", to: 2) }
+
+    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return errno }
+            bytes = bytes.dropFirst(count)
+        }
+        return 0
+    }
+
+    /// Asks a question on the terminal; true only for `y` or `yes`.
+    static func confirm(_ question: String) -> Bool {
+        _ = write(question + " [y/N] ", to: 2)
+        let reply = readLine(strippingNewline: true)?.lowercased()
+        return reply == "y" || reply == "yes"
+    }
+}

@@ -1,0 +1,82 @@
+import ClusterModel
+import Journal
+import RunEngine
+import Synchronization
+
+/// What a run says while it goes: plain, timed lines on standard error, or one JSON event a line on standard output.
+final class ProgressView: Sendable {
+    private let format: OutputFormat
+    private let isQuiet: Bool
+    private let time: any TimeSource
+    private let count = Mutex(0)
+
+    init(format: OutputFormat, isQuiet: Bool, time: any TimeSource) {
+        self.format = format
+        self.isQuiet = isQuiet
+        self.time = time
+    }
+
+    func show(_ event: RunEvent) {
+        if format == .json { return showJSON(event) }
+        guard !isQuiet else { return }
+        let clock = time.now.description.dropFirst(11).prefix(8)
+        if let line = Self.line(for: event) { Terminal.error("\(clock) \(line)".escapedOnOneLine) }
+    }
+
+    private static func line(for event: RunEvent) -> String? {
+        switch event {
+        case .stageBegan(let index, let name, let hosts):
+            return "stage \(index + 1): \(name)" + (hosts > 1 ? " (\(hosts) hosts)" : "")
+        case .gate(_, let kind, let passed, let detail): return "  gate \(kind) \(passed ? "open" : "CLOSED"): \(detail)"
+        case .stepBegan(_, let host, let kind, let attempt):
+            return "  \(host) \(kind) begins" + (attempt > 1 ? " (attempt \(attempt))" : "")
+        case .progress(_, let host, let text): return "  \(host) … \(text)"
+        case .stepEnded(_, let host, let kind, let result, let message, let duration):
+            let time = duration > .zero ? " in \(duration.brief)" : ""
+            return "  \(host) \(kind) \(result.rawValue)\(time)" + (message.map { ": \($0)" } ?? "")
+        case .recovered(let step, let detail): return "  \(step.text) looked at again: \(detail)"
+        case .stopping(let signal): return "stopping after SIG\(signal.rawValue): no new step begins"
+        }
+    }
+
+    private func showJSON(_ event: RunEvent) {
+        let number = count.withLock { held in
+            held += 1
+            return held
+        }
+        var fields: [String: JSONValue] = ["v": .integer(1), "n": .integer(Int64(number)), "t": .string(time.now.description)]
+        switch event {
+        case .stageBegan(let index, let name, let hosts):
+            fields["event"] = .string("stage.began")
+            fields["stage"] = .string(name)
+            fields["index"] = .integer(Int64(index + 1))
+            fields["hosts"] = .integer(Int64(hosts))
+        case .gate(let stage, let kind, let passed, let detail):
+            fields["event"] = .string("gate")
+            fields["stage"] = .string(stage)
+            fields["kind"] = .string(kind)
+            fields["passed"] = .bool(passed)
+            fields["detail"] = .string(detail)
+        case .stepBegan(let step, let host, let kind, let attempt):
+            fields["event"] = .string("step.began")
+            fields.merge(["step": .string(step.text), "host": .string(host.text), "kind": .string(kind)]) { $1 }
+            fields["attempt"] = .integer(Int64(attempt))
+        case .progress(let step, let host, let text):
+            fields["event"] = .string("step.progress")
+            fields.merge(["step": .string(step.text), "host": .string(host.text), "text": .string(text)]) { $1 }
+        case .stepEnded(let step, let host, let kind, let result, let message, let duration):
+            fields["event"] = .string("step.ended")
+            fields.merge(["step": .string(step.text), "host": .string(host.text), "kind": .string(kind)]) { $1 }
+            fields["result"] = .string(result.rawValue)
+            fields["message"] = message.map { .string($0) } ?? .null
+            fields["durationMs"] = .integer(duration.milliseconds)
+        case .recovered(let step, let detail):
+            fields["event"] = .string("step.recovered")
+            fields.merge(["step": .string(step.text), "detail": .string(detail)]) { $1 }
+        case .stopping(let signal):
+            fields["event"] = .string("stopping")
+            fields["signal"] = .string(signal.rawValue)
+        }
+        try? JSONAnswer.print(.object(fields))
+    }
+}

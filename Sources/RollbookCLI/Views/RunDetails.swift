@@ -1,0 +1,84 @@
+import ClusterModel
+import Journal
+import RunEngine
+
+/// One recorded run as text and as JSON.
+struct RunDetails {
+    private let recorded: RecordedRun
+    private let plan: Plan
+
+    init(_ recorded: RecordedRun, _ plan: Plan) {
+        self.recorded = recorded
+        self.plan = plan
+    }
+
+    private var state: RunState { recorded.state }
+
+    var text: String {
+        var lines = [
+            "Run \(recorded.folder.run)", "  runbook   \(plan.runbook)", "  cluster   \(plan.cluster.id)",
+            "  plan      \(state.begin?.plan.text ?? "")", "  by        \(by)", "  status    \(status)",
+            "  journal   \(recorded.records.count) records, chain verified",
+        ]
+        if let torn = recorded.torn { lines.append("  note      \(torn.bytes) bytes of a torn last record are not counted") }
+        var table = Table(("STEP", .left), ("RESULT", .left), ("TRY", .right), ("TIME", .right), ("", .left))
+        for step in plan.steps {
+            let known = state[step.id]
+            let time = known?.outcome.map { $0.duration > .zero ? $0.duration.brief : "" } ?? ""
+            table.add(
+                step.id.text, known?.phase.rawValue ?? "not begun", known.map { String($0.attempt) } ?? "", time,
+                known?.outcome?.message ?? "")
+        }
+        lines += [""] + table.lines
+        for problem in problems { lines += ["", problem.description] }
+        if let next { lines += ["", "Next: \(next)"] }
+        return lines.map(\.escapedForTerminal).joined(separator: "\n")
+    }
+
+    var json: JSONValue {
+        get throws {
+            let steps = try plan.steps.map { step -> JSONValue in
+                let known = state[step.id]
+                return .object([
+                    "step": .string(step.id.text), "host": .string(step.host.text), "kind": .string(step.kind),
+                    "state": .string(known?.phase.rawValue ?? "notStarted"),
+                    "attempt": .integer(Int64(known?.attempt ?? 0)),
+                    "durationMs": known?.outcome.map { .integer($0.duration.milliseconds) } ?? .null,
+                    "message": known?.outcome?.message.map { .string($0) } ?? .null, "output": known?.output ?? .null,
+                    "stage": .string(plan.stages[step.stage].name), "planned": try JSONValue(encoding: step.decision),
+                ])
+            }
+            return .object([
+                "v": .integer(1), "run": .string(recorded.folder.run.text), "runbook": .string(plan.runbook),
+                "cluster": .string(plan.cluster.id.text), "plan": .string(state.begin?.plan.text ?? ""),
+                "status": .string(state.status.rawValue),
+                "exitCode": state.end.map { .integer(Int64($0.exitCode.rawValue)) } ?? .null,
+                "records": .integer(Int64(recorded.records.count)), "steps": .array(steps),
+                "problems": state.end?.summary["problems"] ?? .array([]), "next": next.map { .string($0) } ?? .null,
+            ])
+        }
+    }
+
+    private var by: String {
+        guard let by = state.begin?.by else { return "" }
+        return "\(by.user)@\(by.host), \(by.program), pid \(by.pid)"
+    }
+
+    private var status: String {
+        guard let end = state.end else {
+            return state.status == .open ? "open: its process works on it, or died" : state.status.rawValue
+        }
+        return "\(state.status.rawValue), exit code \(end.exitCode.rawValue)"
+    }
+
+    private var problems: [OperatorMessage] {
+        (try? state.end?.summary["problems"]?.decode([OperatorMessage].self)) ?? []
+    }
+
+    private var next: String? {
+        switch state.status {
+        case .open, .held: "rollbook resume \(recorded.folder.run)"
+        case .notBegun, .done, .partial, .abandoned: nil
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import ClusterModel
+import Journal
+import RunEngine
+
+/// What a run prints besides its progress: the plan before, problems and one summary line after.
+struct RunView: Sendable {
+    let format: OutputFormat
+    let isQuiet: Bool
+    let isVerbose: Bool
+    let progress: ProgressView
+
+    init(_ options: StateOptions, time: any TimeSource) {
+        format = options.format
+        isQuiet = options.quiet
+        isVerbose = options.verbose
+        progress = ProgressView(format: options.format, isQuiet: options.quiet, time: time)
+    }
+
+    /// Shows the plan before it is confirmed.
+    func show(_ plan: Plan, id: String) throws {
+        if format == .json {
+            try JSONAnswer.print(
+                .object([
+                    "v": .integer(1), "event": .string("plan"), "plan": .string(id), "runbook": .string(plan.runbook),
+                    "steps": .integer(Int64(plan.steps.count)),
+                ]))
+        } else if !isQuiet {
+            Terminal.error(PlanView(plan: plan, id: id, isVerbose: isVerbose).text + "\n")
+        }
+    }
+
+    /// The end of a run: each problem on standard error, one summary line on standard output.
+    func show(_ ending: Executor.Ending, of plan: Plan, run: RunID, facts: [String], took: Duration) throws {
+        for problem in ending.problems {
+            let next: String? = ending.result == .held ? "rollbook resume \(run)" : "rollbook show \(run)"
+            Terminal.error(problem.completed(next: next).description)
+        }
+        let result = ending.result == .held && ending.exitCode.rawValue > 128 ? "stopped" : ending.result.rawValue
+        if format == .json {
+            try JSONAnswer.print(
+                .object([
+                    "v": .integer(1), "event": .string("run.ended"), "run": .string(run.text),
+                    "runbook": .string(plan.runbook), "result": .string(result),
+                    "exitCode": .integer(Int64(ending.exitCode.rawValue)), "durationMs": .integer(took.milliseconds),
+                    "problems": try JSONValue(encoding: ending.problems), "summary": .array(facts.map { .string($0) }),
+                ]))
+            return
+        }
+        let details = facts.isEmpty ? "" : ": " + facts.joined(separator: ", ")
+        let next = ending.result == .held ? ". Next: rollbook resume \(run)" : ""
+        Terminal.answer(
+            "rollbook: \(plan.runbook) \(result) on \(plan.cluster.id) in \(took.brief)\(details) (run \(run))\(next)"
+                .escapedOnOneLine)
+    }
+}

@@ -14,8 +14,12 @@ package enum ManifestFile {
             throw message
         } catch let error as Errno {
             throw OperatorMessage(
-                .invalidInput, at: path, "cannot read the file: \(error.description)", state: "Nothing was contacted",
-                next: error == .noSuchFileOrDirectory ? "check the path" : nil)
+                .invalidInput,
+                at: path,
+                "cannot read the file: \(error.description)",
+                state: "Nothing was contacted",
+                next: error == .noSuchFileOrDirectory ? "check the path" : nil
+            )
         } catch {
             throw OperatorMessage(.invalidInput, at: path, "cannot read the file: \(error)")
         }
@@ -27,18 +31,29 @@ package enum ManifestFile {
             let status = try file.stat()
             guard status.type == .regular else {
                 throw OperatorMessage(
-                    .invalidInput, at: path, "is \(word(status.type)), not a file", state: "Nothing was contacted",
-                    next: "name the YAML file")
+                    .invalidInput,
+                    at: path,
+                    "is \(word(status.type)), not a file",
+                    state: "Nothing was contacted",
+                    next: "name the YAML file"
+                )
             }
             guard status.size > 0 else {
                 throw OperatorMessage(
-                    .invalidInput, at: path, "is empty (0 bytes)", state: "Nothing was contacted",
-                    next: "begin it with 'format: 1'")
+                    .invalidInput,
+                    at: path,
+                    "is empty (0 bytes)",
+                    state: "Nothing was contacted",
+                    next: "begin it with 'format: 1'"
+                )
             }
             guard status.size <= SourceText.sizeLimit else {
                 throw OperatorMessage(
-                    .invalidInput, at: path, "has \(status.size) bytes; \(SourceText.sizeLimit) are the limit",
-                    state: "Nothing was contacted")
+                    .invalidInput,
+                    at: path,
+                    "has \(status.size) bytes; \(SourceText.sizeLimit) are the limit",
+                    state: "Nothing was contacted"
+                )
             }
             return try contents(of: file, limit: SourceText.sizeLimit + 1)
         }

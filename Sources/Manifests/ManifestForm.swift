@@ -6,7 +6,9 @@ func topSection(_ log: ProblemLog) -> Section? {
     let source = log.source
     guard source.bytes.count <= SourceText.sizeLimit else {
         log.error(
-            "the file has \(source.bytes.count) bytes; \(SourceText.sizeLimit) are the limit", at: Mark(line: 1, column: 1))
+            "the file has \(source.bytes.count) bytes; \(SourceText.sizeLimit) are the limit",
+            at: Mark(line: 1, column: 1)
+        )
         return nil
     }
     guard isReadable(source, log: log), let root = YAMLTree.read(source, log: log) else { return nil }
@@ -16,15 +18,21 @@ func topSection(_ log: ProblemLog) -> Section? {
 /// Every manifest says which format it is written in; only format 1 exists.
 func checkFormat(_ top: Section) -> Bool {
     guard top.has("format") else {
-        top.log.error("key 'format' is missing at the top of the file", at: top.mark, suggestion: "begin with 'format: 1'")
+        top.log.error(
+            "key 'format' is missing at the top of the file",
+            at: top.mark,
+            suggestion: "begin with 'format: 1'"
+        )
         _ = top.node("format")
         return true
     }
     guard let format = top.integer("format", in: 1...Int(Int32.max)) else { return true }
     guard format.value == 1 else {
         top.log.error(
-            "format \(format.value) is newer than this program, which reads format 1", at: format.mark,
-            suggestion: "use the program this file was written for, or write the file in format 1")
+            "format \(format.value) is newer than this program, which reads format 1",
+            at: format.mark,
+            suggestion: "use the program this file was written for, or write the file in format 1"
+        )
         return false
     }
     return true

@@ -16,7 +16,8 @@ struct DiagnosticTests {
                       port: x
                             ^
                     suggestion: write a number
-                """)
+                """
+        )
     }
 
     @Test("without a line there is no caret")
@@ -49,7 +50,8 @@ struct DiagnosticTests {
         arguments: [
             ("adress", "address"), ("onFialure", "onFailure"), ("mastes", "masters"), ("LABELS", "labels"),
             ("etcd.snapshto", "etcd.snapshot"),
-        ])
+        ]
+    )
     func near(_ typed: String, _ meant: String) {
         let words = ["address", "etcd.snapshot", "etcd.snapshots", "labels", "masters", "onFailure", "workers"]
         #expect(nearest(to: typed, among: words) == meant)

@@ -6,7 +6,8 @@ import Testing
 struct IdentifierTests {
     @Test(
         "names of letters, digits, dots and dashes are host names",
-        arguments: ["a", "0", "master1", "m-1", "node.rack.example", "a-b.c-d", String(repeating: "a", count: 253)])
+        arguments: ["a", "0", "master1", "m-1", "node.rack.example", "a-b.c-d", String(repeating: "a", count: 253)]
+    )
     func goodNames(_ text: String) { #expect(HostName(text)?.text == text) }
 
     @Test(
@@ -15,7 +16,8 @@ struct IdentifierTests {
             "", ".", "..", "-", "-a", "a-", ".a", "a.", "a..b", "../a", "/a", "a/b", "A", "a b", "a_b", "a\n", "\na",
             "a\u{0}", "$(a)", "a;b", "a`b`", "é", "\u{430}", "a\u{200B}", "a\u{301}", "~", "*",
             String(repeating: "a", count: 254), String(repeating: "a", count: 300),
-        ])
+        ]
+    )
     func badNames(_ text: String) { #expect(HostName(text) == nil) }
 
     @Test("decoding refuses what cannot be made")
@@ -56,7 +58,8 @@ struct IdentifierTests {
             "", "20261120T221302Z-9f3a12c", "20261120T221302Z-9f3a12c44", "20261120T221302Z-9F3A12C4",
             "20261120 221302Z-9f3a12c4", "20261120T221302Z_9f3a12c4", "2026112aT221302Z-9f3a12c4",
             "../61120T221302Z-9f3a12c4", "20261120T221302Z-9f3a12cé",
-        ])
+        ]
+    )
     func badRunIDs(_ text: String) { #expect(RunID(text) == nil) }
 
     @Test("run ids of later starts sort later as text")

@@ -13,7 +13,8 @@ struct UTCMomentTests {
             (1_709_251_199, "2024-02-29T23:59:59.000Z"), (1_795_212_782, "2026-11-20T22:13:02.000Z"),
             (-1, "1969-12-31T23:59:59.000Z"), (-2_208_988_800, "1900-01-01T00:00:00.000Z"),
             (253_402_300_799, "9999-12-31T23:59:59.000Z"),
-        ] as [(Int64, String)])
+        ] as [(Int64, String)]
+    )
     func known(_ seconds: Int64, _ text: String) {
         #expect(UTCMoment(seconds: seconds).description == text)
         #expect(UTCMoment(text)?.seconds == seconds)
@@ -62,7 +63,8 @@ struct UTCMomentTests {
             "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z",
             "2026-01-01 00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00.12Z",
             "2026-01-01T00:00:00,123Z", "+026-01-01T00:00:00Z", "2026-01-01T00:00:0éZ",
-        ])
+        ]
+    )
     func refused(_ text: String) { #expect(UTCMoment(text) == nil) }
 
     @Test("the compact form is the one of run and backup names")
@@ -82,6 +84,7 @@ struct UTCMomentTests {
         arguments: [
             (0, "0ms"), (999, "999ms"), (1000, "1.0s"), (12_345, "12.3s"), (60_000, "1m00s"), (250_000, "4m10s"),
             (3_720_000, "1h02m"), (90_000_000, "25h00m"),
-        ] as [(Int64, String)])
+        ] as [(Int64, String)]
+    )
     func brief(_ milliseconds: Int64, _ text: String) { #expect(Duration.milliseconds(milliseconds).brief == text) }
 }

@@ -7,7 +7,8 @@ struct ValueTests {
     /// The table of etcd's FAQ, "What is failure tolerance?".
     @Test(
         "quorum and failure tolerance are those of etcd's table",
-        arguments: [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)])
+        arguments: [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)]
+    )
     func quorum(_ voters: Int, _ needed: Int, _ tolerated: Int) {
         #expect(Quorum.needed(voters: voters) == needed)
         #expect(Quorum.tolerated(voters: voters) == tolerated)
@@ -59,8 +60,12 @@ struct ValueTests {
     @Test("a message has its place, event, state and next command, each on one line")
     func message() {
         let whole = OperatorMessage(
-            .stepFailed, at: "master2/kubelet.upgrade", "package lock\nheld", state: "master2 is cordoned",
-            next: "rollbook resume")
+            .stepFailed,
+            at: "master2/kubelet.upgrade",
+            "package lock\nheld",
+            state: "master2 is cordoned",
+            next: "rollbook resume"
+        )
         #expect(
             whole.description
                 == "rollbook: failed: master2/kubelet.upgrade: package lock\\nheld. master2 is cordoned. Next: rollbook resume"
@@ -77,7 +82,8 @@ struct ValueTests {
         var dumped = ""
         dump(secret, to: &dumped)
         let texts = [
-            "\(secret)", String(describing: secret), String(reflecting: secret), dumped, "\([secret])", "\(["k": secret])",
+            "\(secret)", String(describing: secret), String(reflecting: secret), dumped, "\([secret])",
+            "\(["k": secret])",
             "\((secret, 1))",
         ]
         for text in texts {

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Digests")
 struct DigestTests {
-    /// `printf 'format: 1\ncluster: { id: lab }\nmasters: [{ name: m1, address: 10.0.0.1 }]\n' | sha256sum`
+    // `printf 'format: 1\ncluster: { id: lab }\nmasters: [{ name: m1, address: 10.0.0.1 }]\n' | sha256sum`
     @Test("the digest is the SHA-256 of the bytes as they are, the byte order mark too")
     func inventory() throws {
         let text = "format: 1\ncluster: { id: lab }\nmasters: [{ name: m1, address: 10.0.0.1 }]\n"
@@ -15,7 +15,7 @@ struct DigestTests {
         #expect(marked.cluster == inventory.cluster)
     }
 
-    /// `printf 'format: 1\nrunbook: r\nsummary: s\nstages: [{ name: One, on: all, gate: [etcd.quorum] }]\n' | sha256sum`
+    // `printf 'format: 1\nrunbook: r\nsummary: s\nstages: [{ name: One, on: all, gate: [etcd.quorum] }]\n' | sha256sum`
     @Test("a runbook carries the digest of its file")
     func runbook() throws {
         let text = "format: 1\nrunbook: r\nsummary: s\nstages: [{ name: One, on: all, gate: [etcd.quorum] }]\n"

@@ -28,21 +28,27 @@ struct SampleKinds: KindCatalogue {
             KindSignature(kind: "node.drain", summary: "", parameters: [Parameter("timeout", .duration, "")]),
             KindSignature(kind: "node.uncordon", summary: "", parameters: []),
             KindSignature(
-                kind: "kubeadm.upgrade", summary: "",
-                parameters: [Parameter("version", .kubernetesVersion, required: true, "")]),
+                kind: "kubeadm.upgrade",
+                summary: "",
+                parameters: [Parameter("version", .kubernetesVersion, required: true, "")]
+            ),
             KindSignature(
-                kind: "shell.run", summary: "",
+                kind: "shell.run",
+                summary: "",
                 parameters: [
                     Parameter("command", .string, required: true, ""), Parameter("changes", .boolean, ""),
                     Parameter("retries", .integer, ""), Parameter("arguments", .strings, ""),
                     Parameter("level", .choice(["low", "high"]), ""),
-                ]),
-        ].map { ($0.kind, $0) })
+                ]
+            ),
+        ].map { ($0.kind, $0) }
+    )
     let gateSignatures = Dictionary(
         uniqueKeysWithValues: [
             KindSignature(kind: "etcd.quorum", summary: "", parameters: []),
             KindSignature(kind: "node.ready", summary: "", parameters: [Parameter("within", .duration, "")]),
-        ].map { ($0.kind, $0) })
+        ].map { ($0.kind, $0) }
+    )
 }
 
 func describe(runbook bytes: [UInt8], path: String) -> String {

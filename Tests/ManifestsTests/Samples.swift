@@ -4,8 +4,12 @@ import Manifests
 /// What the fixtures are read with: a home, a user, a folder and a small `~/.ssh/config`.
 extension InventoryContext {
     static let sample = InventoryContext(
-        homeDirectory: "/home/op", user: "op", workingDirectory: "/srv/ops", defaultIdentityFiles: [],
-        sshDefaults: SampleSSHConfig())
+        homeDirectory: "/home/op",
+        user: "op",
+        workingDirectory: "/srv/ops",
+        defaultIdentityFiles: [],
+        sshDefaults: SampleSSHConfig()
+    )
 }
 
 /// `bastion` and `m1.example` have entries; `m1.example` is reached through `bastion`.

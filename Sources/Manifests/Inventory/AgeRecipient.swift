@@ -38,7 +38,9 @@ enum AgeRecipient {
         for value in values {
             let top = checksum >> 25
             checksum = (checksum & 0x1FF_FFFF) << 5 ^ UInt32(value)
-            for (index, generator) in generators.enumerated() where top >> UInt32(index) & 1 == 1 { checksum ^= generator }
+            for (index, generator) in generators.enumerated() where top >> UInt32(index) & 1 == 1 {
+                checksum ^= generator
+            }
         }
         return checksum == 1
     }

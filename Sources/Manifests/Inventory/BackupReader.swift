@@ -25,8 +25,10 @@ struct BackupReader {
             policy.metricsFile = metrics.value
             if !metrics.value.hasSuffix(".prom") {
                 log.warning(
-                    "node_exporter reads only files that end with '.prom'", at: metrics.mark,
-                    suggestion: "name it rollbook.prom")
+                    "node_exporter reads only files that end with '.prom'",
+                    at: metrics.mark,
+                    suggestion: "name it rollbook.prom"
+                )
             }
         }
         policy.pingURL = section.section("ping").flatMap(pingURL)
@@ -43,18 +45,23 @@ struct BackupReader {
     }
 
     private func checkEncryption(
-        _ section: Section, _ encryption: Located<BackupPolicy.Encryption>?, isForSomebody: Bool
+        _ section: Section,
+        _ encryption: Located<BackupPolicy.Encryption>?,
+        isForSomebody: Bool
     ) {
         if let encryption, encryption.value == .required, !isForSomebody {
             log.error(
-                "'backup.encryption' is required, but there is no recipient to encrypt to", at: encryption.mark,
-                suggestion: "write 'recipients: [age1…]' or 'recipientsFile'")
+                "'backup.encryption' is required, but there is no recipient to encrypt to",
+                at: encryption.mark,
+                suggestion: "write 'recipients: [age1…]' or 'recipientsFile'"
+            )
         }
         if !(encryption.map { $0.value != BackupPolicy.Encryption.none } ?? false), isForSomebody {
             log.warning(
                 "recipients are named, but without 'encryption' backups are stored in the clear",
                 at: section.keyMark(section.has("recipients") ? "recipients" : "recipientsFile"),
-                suggestion: "write 'encryption: required'")
+                suggestion: "write 'encryption: required'"
+            )
         }
     }
 
@@ -69,8 +76,10 @@ struct BackupReader {
         section.finish()
         if policy.last + policy.daily + policy.weekly + policy.monthly == 0 {
             log.error(
-                "'backup.retention' keeps nothing: a policy of zeros is refused", at: section.mark,
-                suggestion: "write at least 'last: 1'")
+                "'backup.retention' keeps nothing: a policy of zeros is refused",
+                at: section.mark,
+                suggestion: "write at least 'last: 1'"
+            )
         }
         return policy
     }
@@ -93,16 +102,22 @@ struct BackupReader {
         case .valid: return true
         case .secret:
             log.error(
-                "'\(name)': this is a private key, and it is now known to whoever can read this file", at: text.mark,
-                suggestion: "make a new key with age-keygen, and write its public key (age1…) here")
+                "'\(name)': this is a private key, and it is now known to whoever can read this file",
+                at: text.mark,
+                suggestion: "make a new key with age-keygen, and write its public key (age1…) here"
+            )
         case .damaged:
             log.error(
-                "'\(name)': '\(text.value.shortened)' is mistyped: its checksum does not match", at: text.mark,
-                suggestion: "copy the public key again")
+                "'\(name)': '\(text.value.shortened)' is mistyped: its checksum does not match",
+                at: text.mark,
+                suggestion: "copy the public key again"
+            )
         case .unknown:
             log.error(
-                "'\(name)': '\(text.value.shortened)' is no recipient", at: text.mark,
-                suggestion: "write an age public key (age1…) or an SSH public key (ssh-ed25519 …)")
+                "'\(name)': '\(text.value.shortened)' is no recipient",
+                at: text.mark,
+                suggestion: "write an age public key (age1…) or an SSH public key (ssh-ed25519 …)"
+            )
         }
         return false
     }

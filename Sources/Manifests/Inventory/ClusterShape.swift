@@ -46,7 +46,9 @@ struct ClusterShape {
     }
 
     private mutating func range(_ section: Section, _ key: String) -> String? {
-        guard let text = section.string(key), let range = readRange(text, section.name(key), log: log) else { return nil }
+        guard let text = section.string(key), let range = readRange(text, section.name(key), log: log) else {
+            return nil
+        }
         ranges.append((key, Located(value: range, mark: text.mark)))
         return range.description
     }
@@ -57,7 +59,8 @@ struct ClusterShape {
                 log.error(
                     "the \(later.name) range \(later.range.value) overlaps the \(earlier.name) range"
                         + " \(earlier.range.value) of line \(earlier.range.mark.line)",
-                    at: later.range.mark)
+                    at: later.range.mark
+                )
             }
         }
     }
@@ -69,14 +72,18 @@ struct ClusterShape {
             if name == "nodes", !isInside {
                 log.error(
                     "the VIP \(vip.value) is outside of the nodes range \(range.value) of line \(range.mark.line)",
-                    at: vip.mark)
+                    at: vip.mark
+                )
             } else if name == "nodes", range.value.isEdge(vip.value) {
                 log.error(
-                    "the VIP \(vip.value) is the network or broadcast address of \(range.value)", at: vip.mark)
+                    "the VIP \(vip.value) is the network or broadcast address of \(range.value)",
+                    at: vip.mark
+                )
             } else if name != "nodes", isInside {
                 log.error(
                     "the VIP \(vip.value) is inside of the \(name) range \(range.value) of line \(range.mark.line)",
-                    at: vip.mark)
+                    at: vip.mark
+                )
             }
         }
         for host in hosts {
@@ -84,7 +91,9 @@ struct ClusterShape {
                 guard let address else { continue }
                 log.error(
                     "the VIP \(vip.value) of line \(vip.mark.line) is also the address of host '\(host.name.value)'",
-                    at: address.mark, suggestion: "the VIP moves between load balancers; it is an address of its own")
+                    at: address.mark,
+                    suggestion: "the VIP moves between load balancers; it is an address of its own"
+                )
                 break
             }
         }
@@ -101,12 +110,14 @@ struct ClusterShape {
                     "host '\(host.name.value)' has \(address), outside of the nodes range \(range.value) of line"
                         + " \(range.mark.line)",
                     at: known.mark,
-                    suggestion: host.clusterAddress == nil ? "behind NAT, write its 'clusterAddress'" : nil)
+                    suggestion: host.clusterAddress == nil ? "behind NAT, write its 'clusterAddress'" : nil
+                )
             } else if isInside {
                 log.error(
                     "host '\(host.name.value)' has \(address), inside of the \(name) range \(range.value) of line"
                         + " \(range.mark.line)",
-                    at: known.mark)
+                    at: known.mark
+                )
             }
         }
     }
@@ -121,26 +132,34 @@ struct ClusterShape {
             if let etcd = groups.first(.etcd) {
                 log.error(
                     "host '\(etcd.name.value)' is listed under 'etcd', but in a stacked topology etcd runs on the masters",
-                    at: etcd.name.mark, suggestion: "write 'topology: external', or remove the 'etcd' hosts")
+                    at: etcd.name.mark,
+                    suggestion: "write 'topology: external', or remove the 'etcd' hosts"
+                )
             }
         case .external:
             warnOfEvenCount(groups, .etcd, "etcd members")
             if groups.lacks(.etcd) {
                 log.error(
-                    "the topology is external, but there are no hosts under 'etcd'", at: mark,
-                    suggestion: "list them under 'etcd:', or write 'topology: stacked'")
+                    "the topology is external, but there are no hosts under 'etcd'",
+                    at: mark,
+                    suggestion: "list them under 'etcd:', or write 'topology: stacked'"
+                )
             }
         }
         let balancers = groups.count(.loadBalancer)
         if let vip, groups.lacks(.loadBalancer) {
             log.warning(
-                "no load balancer is listed, so nothing that Rollbook knows carries the VIP \(vip.value)", at: vip.mark,
-                suggestion: "list the hosts with HAProxy and keepalived under 'loadBalancers:'")
+                "no load balancer is listed, so nothing that Rollbook knows carries the VIP \(vip.value)",
+                at: vip.mark,
+                suggestion: "list the hosts with HAProxy and keepalived under 'loadBalancers:'"
+            )
         }
         if vip == nil, balancers > 1, let first = groups.first(.loadBalancer) {
             log.warning(
-                "\(balancers) load balancers are listed, but no VIP that moves between them", at: first.name.mark,
-                suggestion: "write it under 'cluster: {vip: …}'")
+                "\(balancers) load balancers are listed, but no VIP that moves between them",
+                at: first.name.mark,
+                suggestion: "write it under 'cluster: {vip: …}'"
+            )
         }
     }
 
@@ -150,7 +169,9 @@ struct ClusterShape {
         log.warning(
             "\(count) \(what) tolerate the loss of \(Quorum.tolerated(voters: count)), no more fault tolerance than"
                 + " \(count - 1)",
-            at: first.name.mark, suggestion: "use \(count - 1) or \(count + 1)")
+            at: first.name.mark,
+            suggestion: "use \(count - 1) or \(count + 1)"
+        )
     }
 }
 
@@ -165,7 +186,9 @@ private func clusterID(_ text: Located<String>, log: ProblemLog) -> ClusterID? {
     if let id = ClusterID(text.value) { return id }
     log.error(
         "'cluster.id': '\(text.value.shortened)' is not valid: lower-case letters, digits, '-' and '.', at most 63",
-        at: text.mark, suggestion: ClusterID(text.value.lowercased()).map { "did you mean '\($0)'?" })
+        at: text.mark,
+        suggestion: ClusterID(text.value.lowercased()).map { "did you mean '\($0)'?" }
+    )
     return nil
 }
 

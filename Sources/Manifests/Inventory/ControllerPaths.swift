@@ -26,8 +26,10 @@ struct ControllerPaths {
         if text.hasPrefix("~/") { return home + text.dropFirst() }
         if text.hasPrefix("~") {
             log.error(
-                "'\(name)': only '~/' is understood, for the home of who runs rollbook", at: path.mark,
-                suggestion: "write the absolute path")
+                "'\(name)': only '~/' is understood, for the home of who runs rollbook",
+                at: path.mark,
+                suggestion: "write the absolute path"
+            )
             return nil
         }
         return base + "/" + (text.hasPrefix("./") ? text.dropFirst(2) : text[...])

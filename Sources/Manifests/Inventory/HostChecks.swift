@@ -17,7 +17,8 @@ func checkHosts(_ hosts: [HostDraft], log: ProblemLog) {
             log.error(
                 "host '\(host.name.value)' has the address \(endpoint) of host '\(first.name.value)' at line"
                     + " \(first.address.mark.line)",
-                at: host.address.mark)
+                at: host.address.mark
+            )
             continue
         }
         endpoints[endpoint] = host
@@ -27,7 +28,9 @@ func checkHosts(_ hosts: [HostDraft], log: ProblemLog) {
             log.warning(
                 "host '\(host.name.value)' has the cluster address \(known.value) of host '\(first.name.value)' at line"
                     + " \((first.clusterAddress ?? first.address).mark.line)",
-                at: known.mark, suggestion: "write the 'clusterAddress' by which the other hosts know each")
+                at: known.mark,
+                suggestion: "write the 'clusterAddress' by which the other hosts know each"
+            )
         } else {
             clusterAddresses[known.value] = host
         }

@@ -59,8 +59,10 @@ enum HostAddress: Hashable, CustomStringConvertible {
     static func read(_ text: Located<String>, _ name: String, log: ProblemLog) -> Located<HostAddress>? {
         guard let address = HostAddress(text.value) else {
             log.error(
-                "'\(name)': '\(text.value.shortened)' is no IPv4 or IPv6 address and no DNS name", at: text.mark,
-                suggestion: addressRemedy(text.value))
+                "'\(name)': '\(text.value.shortened)' is no IPv4 or IPv6 address and no DNS name",
+                at: text.mark,
+                suggestion: addressRemedy(text.value)
+            )
             return nil
         }
         return Located(value: address, mark: text.mark)
@@ -94,7 +96,9 @@ private func hostName(_ text: Located<String>, _ name: String, log: ProblemLog) 
         log.error(
             "'\(name)': '\(text.value.shortened)' is not a valid name: lower-case letters, digits, '-' and '.', at both"
                 + " ends a letter or digit, at most 253",
-            at: text.mark, suggestion: HostName(repaired).map { "did you mean '\($0)'?" } ?? foreignLetter(in: text.value))
+            at: text.mark,
+            suggestion: HostName(repaired).map { "did you mean '\($0)'?" } ?? foreignLetter(in: text.value)
+        )
         return nil
     }
     guard !HostSelector.groups.contains(value.text) else {
@@ -117,7 +121,8 @@ private func readLabels(_ section: Section) -> [String: String] {
         guard isLabelKey(entry.key) else {
             section.log.error(
                 "'\(entry.key.shortened)' is no label: letters, digits, '-', '_', '.' and '/', at both ends a letter or digit",
-                at: entry.keyMark)
+                at: entry.keyMark
+            )
             continue
         }
         if let text = section.log.string(entry.value, section.name(entry.key), mayBeEmpty: true) {

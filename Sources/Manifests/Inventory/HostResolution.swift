@@ -15,7 +15,13 @@ struct HostResolution {
         warnOfMissingRoot(settings)
         return zip(drafts, settings).map { draft, ssh in
             let cluster = (draft.clusterAddress ?? draft.address).value.description
-            return Host(name: draft.name.value, role: draft.role, ssh: ssh, clusterAddress: cluster, labels: draft.labels)
+            return Host(
+                name: draft.name.value,
+                role: draft.role,
+                ssh: ssh,
+                clusterAddress: cluster,
+                labels: draft.labels
+            )
         }
     }
 
@@ -26,10 +32,15 @@ struct HostResolution {
         // An address that is a number is already what HostName would give; the inventory wins.
         let address = draft.address.value.ip?.description ?? entry.hostName ?? draft.address.value.description
         return SSHSettings(
-            address: address, port: own.port?.value ?? defaults.port?.value ?? entry.port ?? 22, user: user,
-            identities: identities(own, entry), knownHosts: knownHosts(own, entry),
-            hostKeyAlias: own.hostKeyAlias ?? entry.hostKeyAlias, become: become(own, user: user),
-            connectTimeout: own.connectTimeout ?? defaults.connectTimeout ?? .seconds(10))
+            address: address,
+            port: own.port?.value ?? defaults.port?.value ?? entry.port ?? 22,
+            user: user,
+            identities: identities(own, entry),
+            knownHosts: knownHosts(own, entry),
+            hostKeyAlias: own.hostKeyAlias ?? entry.hostKeyAlias,
+            become: become(own, user: user),
+            connectTimeout: own.connectTimeout ?? defaults.connectTimeout ?? .seconds(10)
+        )
     }
 
     /// Files of the inventory come first and silence the agent unless `agent: true`; otherwise the agent comes first.
@@ -37,7 +48,8 @@ struct HostResolution {
         let source = own.identityFiles == nil ? defaults : own
         let agent = own.agent ?? (own.identityFiles == nil ? defaults.agent : nil)
         if let files = source.identityFiles {
-            return files.map { .file(path: $0, passphraseFile: source.passphraseFile) } + (agent == true ? [.agent] : [])
+            return files.map { .file(path: $0, passphraseFile: source.passphraseFile) }
+                + (agent == true ? [.agent] : [])
         }
         let files = entry.identityFiles.isEmpty ? context.defaultIdentityFiles : entry.identityFiles
         let offersAgent = agent ?? !entry.identitiesOnly
@@ -63,6 +75,8 @@ struct HostResolution {
         log.warning(
             "'\(settings[index].user)' on host '\(drafts[index].name.value)' is not root and 'become: none' is set: most"
                 + " steps need root",
-            at: mark, suggestion: "write 'become: sudo'")
+            at: mark,
+            suggestion: "write 'become: sudo'"
+        )
     }
 }

@@ -31,7 +31,10 @@ package struct InventoryContext: Sendable {
     package var sshDefaults: any SSHDefaults
 
     package init(
-        homeDirectory: String, user: String, workingDirectory: String, defaultIdentityFiles: [String] = [],
+        homeDirectory: String,
+        user: String,
+        workingDirectory: String,
+        defaultIdentityFiles: [String] = [],
         sshDefaults: any SSHDefaults = NoSSHDefaults()
     ) {
         self.homeDirectory = homeDirectory

@@ -7,7 +7,9 @@ package enum InventoryLoader {
     /// Guarantee: it returns or throws for any bytes whatever; it never traps, never opens a file, and its result
     /// depends on its arguments only. All problems of the file are in the error, in the order of the file.
     package static func load(
-        _ bytes: [UInt8], path: String, context: InventoryContext
+        _ bytes: [UInt8],
+        path: String,
+        context: InventoryContext
     ) throws(InvalidManifest) -> Inventory {
         let log = ProblemLog(SourceText(bytes, path: path))
         let cluster = topSection(log).flatMap { read($0, path: path, context: context) }
@@ -32,15 +34,24 @@ package enum InventoryLoader {
         let hosts = HostResolution(drafts: groups.drafts, defaults: defaults, context: context, log: log).resolve()
         guard let id = shape.id else { return nil }
         return Cluster(
-            id: id, topology: shape.topology, vip: shape.vip?.value.description, apiPort: shape.apiPort,
-            networks: shape.networks, paths: clusterPaths, backup: backup, hosts: hosts)
+            id: id,
+            topology: shape.topology,
+            vip: shape.vip?.value.description,
+            apiPort: shape.apiPort,
+            networks: shape.networks,
+            paths: clusterPaths,
+            backup: backup,
+            hosts: hosts
+        )
     }
 
     private static func readClusterPaths(_ top: Section) -> ClusterPaths {
         var paths = ClusterPaths()
         guard let section = top.section("paths") else { return paths }
         func take(_ key: String, _ path: WritableKeyPath<ClusterPaths, String>) {
-            guard let found = section.string(key), isHostPath(found, section.name(key), log: section.log) else { return }
+            guard let found = section.string(key), isHostPath(found, section.name(key), log: section.log) else {
+                return
+            }
             paths[keyPath: path] = found.value
         }
         take("etcdData", \.etcdData)

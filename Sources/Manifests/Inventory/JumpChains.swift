@@ -24,7 +24,11 @@ struct JumpChains {
     }
 
     init(
-        drafts: [HostDraft], settings: [SSHSettings], defaults: SSHDraft, context: InventoryContext, log: ProblemLog
+        drafts: [HostDraft],
+        settings: [SSHSettings],
+        defaults: SSHDraft,
+        context: InventoryContext,
+        log: ProblemLog
     ) {
         self.drafts = drafts
         self.settings = settings
@@ -78,8 +82,10 @@ struct JumpChains {
             isName
                 ? "jump host '\(item.text)' is no host of this inventory"
                 : "jump host '\(item.text)' is not of the form user@address:port",
-            index, item.mark,
-            near.map { "did you mean '\($0)'?" } ?? "write a host outside of the inventory as user@address:port")
+            index,
+            item.mark,
+            near.map { "did you mean '\($0)'?" } ?? "write a host outside of the inventory as user@address:port"
+        )
         return []
     }
 
@@ -92,8 +98,11 @@ struct JumpChains {
         let user = halves.count == 2 ? String(halves[0]) : entry.user ?? context.user
         guard isLoginName(user) else { return nil }
         return JumpHop(
-            name: item.text, address: address.ip == nil ? entry.hostName ?? address.description : address.description,
-            port: port ?? entry.port ?? 22, user: user)
+            name: item.text,
+            address: address.ip == nil ? entry.hostName ?? address.description : address.description,
+            port: port ?? entry.port ?? 22,
+            user: user
+        )
     }
 
     private mutating func report(_ message: String, _ index: Int, _ mark: Mark?, _ suggestion: String? = nil) {

@@ -35,7 +35,9 @@ struct SSHDraft {
         if section.has("identityFile"), section.has("identityFiles") {
             log.error(
                 "'\(section.name("identityFile"))' and 'identityFiles' exclude each other",
-                at: section.keyMark("identityFiles"), suggestion: "write all of them under 'identityFiles'")
+                at: section.keyMark("identityFiles"),
+                suggestion: "write all of them under 'identityFiles'"
+            )
         }
         if section.has("identityFiles") {
             identityFiles = several.compactMap { paths.resolve($0, section.name("identityFiles"), log: log) }
@@ -46,7 +48,9 @@ struct SSHDraft {
         if section.has("passphraseFile"), !section.has("identityFile"), !section.has("identityFiles") {
             log.error(
                 "'\(section.name("passphraseFile"))' belongs to an identity file of the same section",
-                at: section.keyMark("passphraseFile"), suggestion: "write 'identityFile' beside it")
+                at: section.keyMark("passphraseFile"),
+                suggestion: "write 'identityFile' beside it"
+            )
         }
         agent = section.boolean("agent")?.value
         knownHosts = files("knownHosts")
@@ -60,7 +64,9 @@ struct SSHDraft {
         if section.has("becomePasswordFile"), become?.value == BecomeWord.none {
             log.error(
                 "'\(section.name("becomePasswordFile"))' has no use with 'become: none'",
-                at: section.keyMark("becomePasswordFile"), suggestion: "write 'become: sudo', or remove the file")
+                at: section.keyMark("becomePasswordFile"),
+                suggestion: "write 'become: sudo', or remove the file"
+            )
         }
         connectTimeout = section.duration("connectTimeout", in: .seconds(1)...(.seconds(300)))?.value
         if isHost, let alias = section.string("hostKeyAlias") {

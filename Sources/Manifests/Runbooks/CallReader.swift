@@ -14,8 +14,10 @@ struct CallReader {
         if case .scalar(let text, _) = node.content, !node.isNothing {
             guard sort == .gate else {
                 log.error(
-                    "'\(path)' wants a mapping with 'uses', but a single value stands here", at: node.mark,
-                    suggestion: "write { uses: \(text.prefix(60)) }")
+                    "'\(path)' wants a mapping with 'uses', but a single value stands here",
+                    at: node.mark,
+                    suggestion: "write { uses: \(text.prefix(60)) }"
+                )
                 return nil
             }
             return log.string(node, path).flatMap { call($0, with: nil, path: path, sort: sort, mark: node.mark) }
@@ -39,9 +41,11 @@ struct CallReader {
             guard let parameter = signature.parameters.first(where: { $0.name == entry.key }) else {
                 let names = signature.parameters.map(\.name)
                 log.error(
-                    "'\(kind.value)' has no parameter '\(entry.key)'", at: entry.keyMark,
+                    "'\(kind.value)' has no parameter '\(entry.key)'",
+                    at: entry.keyMark,
                     suggestion: nearest(to: entry.key, among: names).map { "did you mean '\($0)'?" }
-                        ?? (names.isEmpty ? "it has no parameters" : "it has \(names.joined(separator: ", "))"))
+                        ?? (names.isEmpty ? "it has no parameters" : "it has \(names.joined(separator: ", "))")
+                )
                 continue
             }
             parameters[entry.key] = value(entry.value, "\(path).with.\(entry.key)", parameter.type)
@@ -49,27 +53,36 @@ struct CallReader {
         for parameter in signature.parameters where parameter.isRequired {
             if with?.has(parameter.name) != true {
                 log.error(
-                    "'\(kind.value)' needs the parameter '\(parameter.name)' (\(parameter.type.word))", at: kind.mark,
-                    suggestion: "write with: { \(parameter.name): … }")
+                    "'\(kind.value)' needs the parameter '\(parameter.name)' (\(parameter.type.word))",
+                    at: kind.mark,
+                    suggestion: "write with: { \(parameter.name): … }"
+                )
             }
         }
         return StepCall(kind: kind.value, parameters: parameters, location: log.source.location(mark))
     }
 
     private func reportUnknown(
-        _ kind: Located<String>, sort: Sort, own: [String: KindSignature], other: [String: KindSignature]
+        _ kind: Located<String>,
+        sort: Sort,
+        own: [String: KindSignature],
+        other: [String: KindSignature]
     ) {
         let word = sort == .step ? "step" : "gate"
         if other[kind.value] != nil {
             let place = sort == .step ? "under 'require:' or 'gate:'" : "under 'steps:'"
             log.error(
-                "'\(kind.value)' is a \(sort == .step ? "gate" : "step"), not a \(word)", at: kind.mark,
-                suggestion: "write it \(place)")
+                "'\(kind.value)' is a \(sort == .step ? "gate" : "step"), not a \(word)",
+                at: kind.mark,
+                suggestion: "write it \(place)"
+            )
             return
         }
         log.error(
-            "unknown \(word) kind '\(kind.value.shortened)'", at: kind.mark,
-            suggestion: nearest(to: kind.value, among: own.keys.sorted()).map { "did you mean '\($0)'?" })
+            "unknown \(word) kind '\(kind.value.shortened)'",
+            at: kind.mark,
+            suggestion: nearest(to: kind.value, among: own.keys.sorted()).map { "did you mean '\($0)'?" }
+        )
     }
 
     private func value(_ node: YAMLNode, _ name: String, _ type: ParameterType) -> JSONValue? {

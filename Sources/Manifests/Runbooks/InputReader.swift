@@ -3,6 +3,8 @@ import RunEngine
 
 /// Reads `inputs:` of a runbook, in the order of the file.
 struct InputReader {
+    static let typeWords = ["string", "integer", "boolean", "duration", "kubernetesVersion", "choice", "strings"]
+
     private(set) var inputs: [RunbookInput] = []
     /// Where each input is declared.
     private(set) var marks: [(name: String, mark: Mark)] = []
@@ -13,23 +15,24 @@ struct InputReader {
             guard isInputName(entry.key) else {
                 top.log.error(
                     "'\(entry.key.shortened)' is no input name: letters and digits, beginning with a letter",
-                    at: entry.keyMark)
+                    at: entry.keyMark
+                )
                 continue
             }
             guard let declaration = Section(entry.value, path: "inputs.\(entry.key)", log: top.log) else { continue }
             // A declaration with mistakes still declares its name: uses of it are then not reported as well.
             inputs.append(
-                read(declaration, name: entry.key) ?? RunbookInput(name: entry.key, type: .string, isRequired: true))
+                read(declaration, name: entry.key) ?? RunbookInput(name: entry.key, type: .string, isRequired: true)
+            )
             marks.append((entry.key, entry.keyMark))
         }
     }
 
     private func read(_ section: Section, name: String) -> RunbookInput? {
         let log = section.log
-        let words = ["string", "integer", "boolean", "duration", "kubernetesVersion", "choice", "strings"]
         let typeNode = section.node("type")
         if typeNode == nil { section.missing("type") }
-        let word = typeNode.flatMap { log.word($0, section.name("type"), of: words) }
+        let word = typeNode.flatMap { log.word($0, section.name("type"), of: Self.typeWords) }
         let required = section.boolean("required")
         let summary = section.string("summary")?.value.trimmedEnd
         let choices = section.strings("choices")
@@ -38,7 +41,8 @@ struct InputReader {
                 word.value == "choice"
                     ? "'\(section.path)' is a choice, but 'choices' is missing"
                     : "'\(section.name("choices"))' belongs to 'type: choice' only",
-                at: section.has("choices") ? section.keyMark("choices") : word.mark)
+                at: section.has("choices") ? section.keyMark("choices") : word.mark
+            )
         } else if section.has("choices"), choices.isEmpty {
             log.error("'\(section.name("choices"))' names nothing to choose from", at: section.keyMark("choices"))
         }
@@ -47,14 +51,23 @@ struct InputReader {
         section.finish()
         if let required, required.value, written != nil {
             log.error(
-                "'\(section.path)' is required, so its default is never used", at: section.keyMark("default"),
-                suggestion: "remove 'required' or 'default'")
+                "'\(section.path)' is required, so its default is never used",
+                at: section.keyMark("default"),
+                suggestion: "remove 'required' or 'default'"
+            )
         }
         guard let type else { return nil }
-        let defaultText = written.flatMap { TypedValue.read($0, section.name("default"), type: type, log: log)?.inputText }
+        let defaultText = written.flatMap {
+            TypedValue.read($0, section.name("default"), type: type, log: log)?.inputText
+        }
         if let written { refuseReference(in: defaultText, section.name("default"), at: written.mark, log: log) }
         return RunbookInput(
-            name: name, type: type, isRequired: required?.value ?? false, defaultValue: defaultText, summary: summary)
+            name: name,
+            type: type,
+            isRequired: required?.value ?? false,
+            defaultValue: defaultText,
+            summary: summary
+        )
     }
 
     private func parameterType(_ word: String, choices: [String]) -> ParameterType? {

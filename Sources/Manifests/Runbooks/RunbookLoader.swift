@@ -8,7 +8,9 @@ package enum RunbookLoader {
     /// Whether hosts and included runbooks exist is known only when a plan is made. Guarantee: it returns or throws for
     /// any bytes whatever; all problems of the file are in the error, in the order of the file.
     package static func load(
-        _ bytes: [UInt8], path: String, catalogue: any KindCatalogue
+        _ bytes: [UInt8],
+        path: String,
+        catalogue: any KindCatalogue
     ) throws(InvalidManifest) -> Runbook {
         let log = ProblemLog(SourceText(bytes, path: path))
         let runbook = topSection(log).flatMap { read($0, digest: digest(of: bytes), catalogue: catalogue) }
@@ -43,14 +45,23 @@ package enum RunbookLoader {
         }
         if !stages.contains(where: { $0.include != nil }) {
             for (name, mark) in inputs.marks where !references.used.contains(name) {
-                top.log.error("input '\(name)' is never used", at: mark, suggestion: "write \"${inputs.\(name)}\", or remove it")
+                top.log.error(
+                    "input '\(name)' is never used",
+                    at: mark,
+                    suggestion: "write \"${inputs.\(name)}\", or remove it"
+                )
             }
         }
         top.finish()
         guard let name, let summary else { return nil }
         return Runbook(
-            name: name, summary: summary.value.trimmedEnd, inputs: inputs.inputs, stages: stages, report: report,
-            digest: digest)
+            name: name,
+            summary: summary.value.trimmedEnd,
+            inputs: inputs.inputs,
+            stages: stages,
+            report: report,
+            digest: digest
+        )
     }
 }
 
@@ -59,7 +70,8 @@ func runbookName(_ text: Located<String>, _ name: String, log: ProblemLog) -> St
     guard isSafeName(text.value), text.value.utf8.count <= 63, !text.value.contains(".") else {
         log.error(
             "'\(name)': '\(text.value.shortened)' is no runbook name: lower-case letters, digits and '-', at most 63",
-            at: text.mark)
+            at: text.mark
+        )
         return nil
     }
     return text.value

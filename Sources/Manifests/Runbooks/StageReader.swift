@@ -31,21 +31,34 @@ struct StageReader {
             checkOwn(selector)
             if steps.isEmpty, require.isEmpty, gates.isEmpty, log.count == problems {
                 log.error(
-                    "the stage does nothing", at: section.mark, suggestion: "write its steps, or a gate to wait for")
+                    "the stage does nothing",
+                    at: section.mark,
+                    suggestion: "write its steps, or a gate to wait for"
+                )
             }
         }
         guard let name, isStageName(name) else { return nil }
         return RunbookStage(
-            name: name.value, selector: selector?.value ?? "all", pace: pace, onFailure: onFailure, require: require,
-            gates: gates, steps: steps, include: include?.value, location: log.source.location(section.mark))
+            name: name.value,
+            selector: selector?.value ?? "all",
+            pace: pace,
+            onFailure: onFailure,
+            require: require,
+            gates: gates,
+            steps: steps,
+            include: include?.value,
+            location: log.source.location(section.mark)
+        )
     }
 
     private func checkInclude(_ include: Located<String>) {
         _ = runbookName(include, section.name("include"), log: log)
         for key in ["on", "serial", "parallel", "require", "gate", "steps"] where section.has(key) {
             log.error(
-                "'\(section.name(key))' and 'include' exclude each other", at: section.keyMark(key),
-                suggestion: "the included runbook has its own; write a stage before or after it")
+                "'\(section.name(key))' and 'include' exclude each other",
+                at: section.keyMark(key),
+                suggestion: "the included runbook has its own; write a stage before or after it"
+            )
         }
     }
 
@@ -74,7 +87,8 @@ struct StageReader {
         guard input.type == .string else {
             log.error(
                 "'\(section.name("on"))' wants a string, but ${inputs.\(input.name)} is \(input.type.word)",
-                at: selector.mark)
+                at: selector.mark
+            )
             return
         }
     }
@@ -88,16 +102,20 @@ struct StageReader {
         let parallel = section.node("parallel")
         if serial != nil, parallel != nil {
             log.error(
-                "'\(section.name("parallel"))' and 'serial' exclude each other", at: section.keyMark("parallel"),
-                suggestion: "keep one of them")
+                "'\(section.name("parallel"))' and 'serial' exclude each other",
+                at: section.keyMark("parallel"),
+                suggestion: "keep one of them"
+            )
         }
         if let serial { return .serial(batches(serial)) }
         guard let parallel else { return .parallel(cap: nil) }
         if case .scalar("true", .plain) = parallel.content { return .parallel(cap: nil) }
         if case .scalar("false", .plain) = parallel.content {
             log.error(
-                "'\(section.name("parallel"))' wants true or a number of hosts", at: parallel.mark,
-                suggestion: "write 'serial: 1'")
+                "'\(section.name("parallel"))' wants true or a number of hosts",
+                at: parallel.mark,
+                suggestion: "write 'serial: 1'"
+            )
             return .parallel(cap: nil)
         }
         return .parallel(cap: log.integer(parallel, section.name("parallel"), in: 1...10_000)?.value)

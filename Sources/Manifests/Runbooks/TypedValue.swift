@@ -40,8 +40,10 @@ struct TypedValue {
             var shown = node.word
             if case .scalar(let text, _) = node.content, !text.isEmpty { shown = "'\(text)'" }
             log.error(
-                "'\(name)' wants a Kubernetes version, but \(shown) stands here", at: node.mark,
-                suggestion: "write all three numbers, such as 1.31.4")
+                "'\(name)' wants a Kubernetes version, but \(shown) stands here",
+                at: node.mark,
+                suggestion: "write all three numbers, such as 1.31.4"
+            )
             return nil
         }
         return TypedValue(json: .string(text))

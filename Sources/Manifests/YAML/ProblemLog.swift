@@ -37,9 +37,13 @@ final class ProblemLog {
         let isLast = diagnostics.count == Self.limit - 1
         diagnostics.append(
             Diagnostic(
-                isLast ? .error : severity, at: source.location(mark),
+                isLast ? .error : severity,
+                at: source.location(mark),
                 isLast ? "\(message) (the \(Self.limit)th problem; further ones are not listed)" : message,
-                suggestion: suggestion, sourceLine: source.lineForCaret(mark.line)))
+                suggestion: suggestion,
+                sourceLine: source.lineForCaret(mark.line)
+            )
+        )
     }
 }
 

@@ -3,7 +3,8 @@ enum ScalarForms {
     /// `0`, `17`, `-3`: decimal, no plus, no leading zero, no separators; nil for anything else or beyond 64 bits.
     static func integer(_ text: String) -> Int64? {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
-        guard !digits.isEmpty, digits.utf8.allSatisfy(isDigit), digits == "0" || !digits.hasPrefix("0"), text != "-0" else {
+        guard !digits.isEmpty, digits.utf8.allSatisfy(isDigit), digits == "0" || !digits.hasPrefix("0"), text != "-0"
+        else {
             return nil
         }
         return Int64(text)
@@ -54,6 +55,10 @@ enum ScalarForms {
     ///
     /// Source: the scalar rules of YAML 1.1 (yaml.org/type) as PyYAML, Ruby and the Go readers still apply them.
     static func misreading(ofPlain text: String) -> String? {
+        // Most texts are words of more than five letters; the long way is for the others.
+        guard text.utf8.count <= 5 || text.utf8.first.map({ "0123456789+-.".utf8.contains($0) }) == true else {
+            return nil
+        }
         switch text {
         case "", "~", "null", "Null", "NULL": return "nothing"
         case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": return "the boolean true"
@@ -103,8 +108,11 @@ enum ScalarForms {
             let exponent = halves[1].first.map { $0 == "-" || $0 == "+" } == true ? halves[1].dropFirst() : halves[1]
             return !exponent.isEmpty && exponent.utf8.allSatisfy(isDigit)
         }
-        guard isCanonicalAllowed, parts.count == 2, let whole = parts.first, let fraction = parts.last else { return true }
-        let isCanonical = integer(String(whole)) != nil && !fraction.isEmpty && !fraction.hasSuffix("0") && !body.contains("_")
+        guard isCanonicalAllowed, parts.count == 2, let whole = parts.first, let fraction = parts.last else {
+            return true
+        }
+        let isCanonical =
+            integer(String(whole)) != nil && !fraction.isEmpty && !fraction.hasSuffix("0") && !body.contains("_")
         return !isCanonical
     }
 }

@@ -24,7 +24,8 @@ final class Section {
         guard case .mapping(let entries) = node.content else {
             log.error(
                 "\(path.isEmpty ? "the file" : "'\(path)'") wants a mapping of 'key: value', but \(node.word) stands here",
-                at: node.mark)
+                at: node.mark
+            )
             return nil
         }
         self.path = path
@@ -79,7 +80,8 @@ final class Section {
             log.error(
                 "'\(name(key))' is out of range: \(ScalarForms.text(range.lowerBound)) to"
                     + " \(ScalarForms.text(range.upperBound))",
-                at: found.mark)
+                at: found.mark
+            )
             return nil
         }
         return found
@@ -89,7 +91,9 @@ final class Section {
     func choice<Choice: CaseIterable & RawRepresentable<String>>(_ key: String, _: Choice.Type) -> Located<Choice>? {
         guard let node = node(key) else { return nil }
         let words = Choice.allCases.map(\.rawValue)
-        guard let word = log.word(node, name(key), of: words), let value = Choice(rawValue: word.value) else { return nil }
+        guard let word = log.word(node, name(key), of: words), let value = Choice(rawValue: word.value) else {
+            return nil
+        }
         return Located(value: value, mark: word.mark)
     }
 
@@ -109,7 +113,9 @@ final class Section {
     /// Refuses the keys nobody asked for.
     func finish() {
         for entry in entries where !asked.contains(entry.key) {
-            let suggestion = nearest(to: entry.key, among: asked).map { "did you mean '\($0)'?" }
+            let suggestion =
+                nearest(to: entry.key, among: asked).map { "did you mean '\($0)'?" }
+                ?? "known here: \(asked.joined(separator: ", "))"
             log.error("unknown key '\(entry.key)' \(place)", at: entry.keyMark, suggestion: suggestion)
         }
     }

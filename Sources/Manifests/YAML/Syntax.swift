@@ -7,6 +7,10 @@ extension ProblemLog {
             error("a tab indents this line", at: problem.mark, suggestion: "indent with spaces; YAML takes no tabs")
             return
         }
+        if problem.message.hasPrefix("Maximum nesting level") {
+            error("nested deeper than \(YAMLTree.depthLimit) levels", at: clamped(problem.mark))
+            return
+        }
         var message = problem.message
         if let context = problem.context, let begin = problem.contextMark, begin.line != problem.mark.line {
             message += " (\(context) that begins at line \(begin.line))"
@@ -29,11 +33,13 @@ extension ProblemLog {
         switch problem {
         case "mapping values are not allowed in this context":
             "check the indentation, or put a text that has ': ' in it into quotes"
-        case "could not find expected ':'": "every line of a mapping is 'key: value'; check the colon and the indentation"
+        case "could not find expected ':'":
+            "every line of a mapping is 'key: value'; check the colon and the indentation"
         case "did not find expected key", "did not find expected '-' indicator":
             "lines of one mapping or list begin in the same column"
         case "found character that cannot start any token": "put a text that begins with this character into quotes"
-        case "did not find expected ',' or ']'", "did not find expected ',' or '}'": "close the bracket, or add the comma"
+        case "did not find expected ',' or ']'", "did not find expected ',' or '}'":
+            "close the bracket, or add the comma"
         case "found unexpected end of stream": "close the quotes"
         default: nil
         }
@@ -72,8 +78,10 @@ func isReadable(_ source: SourceText, log: ProblemLog) -> Bool {
         guard let text = String(validating: line, as: UTF8.self) else {
             let isUTF16 = source.bytes.starts(with: [0xFF, 0xFE]) || source.bytes.starts(with: [0xFE, 0xFF])
             log.error(
-                isUTF16 ? "the file is UTF-16" : "the line is not UTF-8 text", at: Mark(line: number, column: 1),
-                suggestion: "save the file as UTF-8")
+                isUTF16 ? "the file is UTF-16" : "the line is not UTF-8 text",
+                at: Mark(line: number, column: 1),
+                suggestion: "save the file as UTF-8"
+            )
             return false
         }
         for (index, scalar) in text.unicodeScalars.enumerated() where isMisleading(scalar) {
@@ -81,7 +89,9 @@ func isReadable(_ source: SourceText, log: ProblemLog) -> Bool {
             let padded = String(repeating: "0", count: max(0, 4 - code.count)) + code
             log.error(
                 "character U+\(padded) is refused: it is invisible or changes how the line reads",
-                at: Mark(line: number, column: index + 1), suggestion: "remove it")
+                at: Mark(line: number, column: index + 1),
+                suggestion: "remove it"
+            )
             sound = false
             break
         }

@@ -21,8 +21,10 @@ extension ProblemLog {
         guard let (text, style) = scalar(node, name, wanted: "a whole number") else { return nil }
         guard style == .plain, let value = ScalarForms.integer(text) else {
             error(
-                "'\(name)' wants a whole number, but \(shown(text, style)) stands here", at: node.mark,
-                suggestion: integerRemedy(text, style))
+                "'\(name)' wants a whole number, but \(shown(text, style)) stands here",
+                at: node.mark,
+                suggestion: integerRemedy(text, style)
+            )
             return nil
         }
         guard let small = Int(exactly: value), range.contains(small) else {
@@ -40,8 +42,10 @@ extension ProblemLog {
                 "false": "false",
             ]
             error(
-                "'\(name)' wants true or false, but \(shown(text, style)) stands here", at: node.mark,
-                suggestion: meant[text.lowercased()].map { "write \($0)" })
+                "'\(name)' wants true or false, but \(shown(text, style)) stands here",
+                at: node.mark,
+                suggestion: meant[text.lowercased()].map { "write \($0)" }
+            )
             return nil
         }
         return Located(value: value, mark: node.mark)
@@ -52,8 +56,10 @@ extension ProblemLog {
         guard let value = ScalarForms.duration(text) else {
             let isBareNumber = ScalarForms.integer(text) != nil
             error(
-                "'\(name)' wants a duration, but \(shown(text, style)) stands here", at: node.mark,
-                suggestion: isBareNumber ? "add the unit: \(text)s or \(text)m" : "write it as 90s, 10m, 26h or 1d")
+                "'\(name)' wants a duration, but \(shown(text, style)) stands here",
+                at: node.mark,
+                suggestion: isBareNumber ? "add the unit: \(text)s or \(text)m" : "write it as 90s, 10m, 26h or 1d"
+            )
             return nil
         }
         return Located(value: value, mark: node.mark)
@@ -66,8 +72,10 @@ extension ProblemLog {
         guard words.contains(text) else {
             let means = ScalarForms.misreading(ofPlain: text) == "the boolean false" && words.contains("none")
             error(
-                "'\(name)' wants \(wanted), but \(shown(text, style)) stands here", at: node.mark,
-                suggestion: means ? "write none" : nearest(to: text, among: words).map { "did you mean '\($0)'?" })
+                "'\(name)' wants \(wanted), but \(shown(text, style)) stands here",
+                at: node.mark,
+                suggestion: means ? "write none" : nearest(to: text, among: words).map { "did you mean '\($0)'?" }
+            )
             return nil
         }
         return Located(value: text, mark: node.mark)

@@ -55,7 +55,8 @@ enum YAMLEvents {
     }
 
     private static func events(
-        of parser: UnsafeMutablePointer<yaml_parser_t>, _ body: (YAMLEvent, Mark) -> Bool
+        of parser: UnsafeMutablePointer<yaml_parser_t>,
+        _ body: (YAMLEvent, Mark) -> Bool
     ) -> SyntaxProblem? {
         while true {
             var event = unsafe yaml_event_t()
@@ -106,8 +107,11 @@ enum YAMLEvents {
             return unsafe String(cString: pointer)
         }
         return unsafe SyntaxProblem(
-            message: message(state.problem) ?? "the parser stopped", mark: mark(state.problem_mark),
-            context: message(state.context), contextMark: state.context == nil ? nil : mark(state.context_mark))
+            message: message(state.problem) ?? "the parser stopped",
+            mark: mark(state.problem_mark),
+            context: message(state.context),
+            contextMark: state.context == nil ? nil : mark(state.context_mark)
+        )
     }
 
     private static func mark(_ mark: yaml_mark_t) -> Mark {

@@ -43,7 +43,10 @@ struct YAMLTree {
         guard let root = tree.root, !root.isNothing else {
             if !log.hasErrors {
                 log.error(
-                    "the file is empty", at: Mark(line: 1, column: 1), suggestion: "begin with 'format: 1'")
+                    "the file is empty",
+                    at: Mark(line: 1, column: 1),
+                    suggestion: "begin with 'format: 1'"
+                )
             }
             return nil
         }
@@ -72,7 +75,8 @@ struct YAMLTree {
         case .collectionEnd:
             guard let frame = stack.popLast() else { return false }
             return place(
-                YAMLNode(mark: frame.mark, content: frame.isMapping ? .mapping(frame.entries) : .sequence(frame.items)))
+                YAMLNode(mark: frame.mark, content: frame.isMapping ? .mapping(frame.entries) : .sequence(frame.items))
+            )
         }
     }
 
@@ -80,8 +84,10 @@ struct YAMLTree {
         documents += 1
         if documents > 1 {
             log.error(
-                "a second document begins here; a manifest is one document", at: mark,
-                suggestion: "put it into a file of its own")
+                "a second document begins here; a manifest is one document",
+                at: mark,
+                suggestion: "put it into a file of its own"
+            )
             return false
         }
         return !hasDirectives || refuse("a directive", mark, "remove the lines that begin with %")
@@ -134,9 +140,11 @@ struct YAMLTree {
         stack[last].key = nil
         if let first = stack[last].firstUse[key.text] {
             log.error(
-                "key '\(key.text)' is used twice in this mapping, first at line \(first.line)", at: key.mark,
+                "key '\(key.text)' is used twice in this mapping, first at line \(first.line)",
+                at: key.mark,
                 suggestion: first.line == key.mark.line
-                    ? "keep one of them" : "keep one of lines \(first.line) and \(key.mark.line)")
+                    ? "keep one of them" : "keep one of lines \(first.line) and \(key.mark.line)"
+            )
         } else {
             stack[last].firstUse[key.text] = key.mark
             stack[last].entries.append(YAMLEntry(key: key.text, keyMark: key.mark, value: node))

@@ -9,7 +9,7 @@ struct DatabaseLayout {
 
     /// Reads both meta pages and takes the valid one of the later transaction, as bbolt does.
     ///
-    /// - Parameter exact: whether the pages have to fill the window's limit, as in a snapshot; a bare database may be longer.
+    /// With `exact` the pages have to fill the window's limit, as in a snapshot; a bare database may be longer.
     init(_ window: inout ByteWindow, exact: Bool) throws(SnapshotProblem) {
         let candidates = try Self.metaPages(&window)
         guard let meta = candidates.max(by: { $0.transaction < $1.transaction }) else {

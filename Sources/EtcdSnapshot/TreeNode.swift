@@ -20,8 +20,8 @@ struct Node {
 
     /// Checks one element's data against the page and the element before, and returns where the key begins.
     ///
-    /// - Parameter floor: the end of the data before; moved past this element. bbolt writes data in the order of the elements,
-    ///   and holding a file to that keeps one value from being read many times.
+    /// `floor` is the end of the data before and is moved past this element. bbolt writes data in the order of the elements, and
+    /// holding a file to that keeps one value from being read many times.
     func place(
         _ index: Int,
         position: UInt32,

@@ -27,6 +27,7 @@ struct RestoreTest {
 
     /// Starts etcd (arguments) and kills it when standard input ends; `ended` tells that it ended by itself.
     private static let watchdog = """
+        umask 077
         exec 3<&0
         "$@" </dev/null 3<&- >etcd.log 2>&1 & etcd=$!
         { cat <&3 >/dev/null; kill -KILL "$etcd"; } >/dev/null 2>&1 &
@@ -115,7 +116,8 @@ struct RestoreTest {
     private func revisionOnceReady(_ found: EtcdTools, _ folder: Directory) async throws -> Int64 {
         while true {
             let question = ["endpoint", "status", "--write-out=json"]
-            if let statuses: [EndpointStatus] = try? await ask(found, folder, question), let first = statuses.first,
+            if let statuses: [EndpointStatus] = try? await ask(found, folder, question, seconds: 1),
+                let first = statuses.first,
                 first.Status.leader != nil
             {
                 return first.Status.header.revision
@@ -132,11 +134,12 @@ struct RestoreTest {
     private func ask<Answer: Decodable & Sendable>(
         _ found: EtcdTools,
         _ folder: Directory,
-        _ question: [String]
+        _ question: [String],
+        seconds: Int = 30
     ) async throws -> Answer {
         let child = ChildProcess(
             program: found.etcdctl,
-            arguments: ["--endpoints=\(Self.client)", "--command-timeout=30s", "--dial-timeout=2s"] + question,
+            arguments: ["--endpoints=\(Self.client)", "--command-timeout=\(seconds)s", "--dial-timeout=2s"] + question,
             directory: folder.path,
             deadline: deadline,
             outputLimit: 16 << 20

@@ -36,7 +36,12 @@ struct AgeTests {
         let snapshot = StoredSnapshot(host: ClusterSupply.master1, member: "1", file: file, facts: facts)
         return try staged.publish(
             ClusterSupply.manifest(
-                id, policy: AgeKeys.policy, snapshots: [snapshot], recipients: [AgeKeys.recipient]))
+                id,
+                policy: AgeKeys.policy,
+                snapshots: [snapshot],
+                recipients: [AgeKeys.recipient]
+            )
+        )
     }
 
     private func request(level: Int, key: String?) throws -> VerificationRequest {
@@ -47,11 +52,18 @@ struct AgeTests {
             try folder.writeFile("key.txt", Array((key + "\n").utf8))
         }
         return VerificationRequest(
-            level: level, identity: path, checker: TrailerChecker(), scratch: ClusterSupply.id(99), time: TestTime())
+            level: level,
+            identity: path,
+            checker: TrailerChecker(),
+            scratch: ClusterSupply.id(99),
+            time: TestTime()
+        )
     }
 
-    @Test("an encrypted set holds no plain file and verifies to level 1 without, to level 2 with the key",
-        arguments: [1, 127, 128, 129, 300])
+    @Test(
+        "an encrypted set holds no plain file and verifies to level 1 without, to level 2 with the key",
+        arguments: [1, 127, 128, 129, 300]
+    )
     func roundTrip(pages: Int) async throws {
         let id = ClusterSupply.id()
         let published = try await publish(id, bytes: TrailerChecker.snapshot(pages: pages, seed: 5))
@@ -84,7 +96,9 @@ struct AgeTests {
         _ = try await publish(id, bytes: TrailerChecker.snapshot(pages: 1, seed: 5))
         let request = try request(level: 2, key: AgeKeys.identity)
         let path = try #require(request.identity)
-        #expect(try await ChildProcess(program: "/bin/chmod", arguments: ["0644", path]).run(time: TestTime()).exitCode == 0)
+        #expect(
+            try await ChildProcess(program: "/bin/chmod", arguments: ["0644", path]).run(time: TestTime()).exitCode == 0
+        )
         let error = await #expect(throws: BackupError.self) { try await sandbox.store().verify(id, request) }
         #expect(error == .unsafePath(path, why: "has mode 0644, want 0600"))
     }
@@ -130,12 +144,16 @@ struct AgeTests {
     @Test("an age that says it is done and wrote too little is caught")
     func truncatingAge() async throws {
         let folder = try Directory.root(at: sandbox.path + "/bin", create: true)
-        let script = "#!/bin/sh\ncase \"$1\" in --armor) exec /usr/bin/age \"$@\";; esac\n/usr/bin/age \"$@\" | head -c 700\n"
+        let script =
+            "#!/bin/sh\ncase \"$1\" in --armor) exec /usr/bin/age \"$@\";; esac\n/usr/bin/age \"$@\" | head -c 700\n"
         try folder.writeFile("age", Array(script.utf8))
         let chmod = ChildProcess(program: "/bin/chmod", arguments: ["0700", sandbox.path + "/bin/age"])
         #expect(try await chmod.run(time: TestTime()).exitCode == 0)
         let encryption = try await AgeEncryption.required(
-            by: AgeKeys.policy, tools: ToolPath([sandbox.path + "/bin"]), time: TestTime())
+            by: AgeKeys.policy,
+            tools: ToolPath([sandbox.path + "/bin"]),
+            time: TestTime()
+        )
         let staged = try sandbox.store().beginStaging(ClusterSupply.id())
         let name = BackupFileName.snapshot(of: ClusterSupply.master1)
         try ClusterSupply.write(TrailerChecker.snapshot(pages: 2, seed: 3), as: name, to: staged)

@@ -19,24 +19,50 @@ enum ClusterSupply {
     }
 
     static let etcd = EtcdState(
-        clusterID: "cdf818194e3a8c32", version: "3.4.23", leader: "8e9e05c52164694d", revisionAtGate: 7,
+        clusterID: "cdf818194e3a8c32",
+        version: "3.4.23",
+        leader: "8e9e05c52164694d",
+        revisionAtGate: 7,
         members: [
             EtcdMember(
-                id: "8e9e05c52164694d", name: "master1", peerURLs: ["https://10.0.0.11:2380"],
-                clientURLs: ["https://10.0.0.11:2379"])
-        ], keyspaceHash: KeyspaceHash(revision: 7, hash: 3_628_877_040, compactRevision: -1, members: ["8e9e05c52164694d"]))
+                id: "8e9e05c52164694d",
+                name: "master1",
+                peerURLs: ["https://10.0.0.11:2380"],
+                clientURLs: ["https://10.0.0.11:2379"]
+            )
+        ],
+        keyspaceHash: KeyspaceHash(revision: 7, hash: 3_628_877_040, compactRevision: -1, members: ["8e9e05c52164694d"])
+    )
 
     static func manifest(
-        _ id: BackupID, policy: BackupPolicy = BackupPolicy(), snapshots: [StoredSnapshot] = [],
-        archives: [StoredArchive] = [], recipients: [String] = [], result: BackupResult = .complete
+        _ id: BackupID,
+        policy: BackupPolicy = BackupPolicy(),
+        snapshots: [StoredSnapshot] = [],
+        archives: [StoredArchive] = [],
+        recipients: [String] = [],
+        result: BackupResult = .complete
     ) -> Manifest {
         Manifest(
-            id: id, cluster: Sandbox.cluster, topology: .stacked, started: start, published: start, run: run,
-            program: "rollbook 0.1.0", controller: "ops1", policy: TakenPolicy(policy), result: result, etcd: etcd,
-            snapshots: snapshots, archives: archives, recipients: recipients,
+            id: id,
+            cluster: Sandbox.cluster,
+            topology: .stacked,
+            started: start,
+            published: start,
+            run: run,
+            program: "rollbook 0.1.0",
+            controller: "ops1",
+            policy: TakenPolicy(policy),
+            result: result,
+            etcd: etcd,
+            snapshots: snapshots,
+            archives: archives,
+            recipients: recipients,
             verification: VerificationMark(level: 2, at: start),
             identity: ClusterIdentity(
-                caFingerprint: String(repeating: "ab", count: 32), kubeSystemUID: "0b2ff0b4-60f9-4c5d-b6a4-0f8f6f3f2e11"))
+                caFingerprint: String(repeating: "ab", count: 32),
+                kubeSystemUID: "0b2ff0b4-60f9-4c5d-b6a4-0f8f6f3f2e11"
+            )
+        )
     }
 
     /// Writes bytes into a staged file in uneven pieces.
@@ -59,8 +85,11 @@ enum ClusterSupply {
     /// Takes and publishes a set with one snapshot.
     @discardableResult
     static func publish(
-        _ id: BackupID, in store: BackupStore, snapshot: [UInt8] = TrailerChecker.snapshot(pages: 4, seed: 1),
-        checker: TrailerChecker = TrailerChecker(), result: BackupResult = .complete
+        _ id: BackupID,
+        in store: BackupStore,
+        snapshot: [UInt8] = TrailerChecker.snapshot(pages: 4, seed: 1),
+        checker: TrailerChecker = TrailerChecker(),
+        result: BackupResult = .complete
     ) async throws -> PublishedBackup {
         let staged = try store.beginStaging(id)
         let name = BackupFileName.snapshot(of: master1)
@@ -74,10 +103,16 @@ enum ClusterSupply {
 
 extension BackupStore {
     /// A verification with the test's checker and clock.
-    func verify(_ id: BackupID, level: Int, checker: TrailerChecker = TrailerChecker()) async throws(BackupError)
+    func verify(
+        _ id: BackupID,
+        level: Int,
+        checker: TrailerChecker = TrailerChecker()
+    ) async throws(BackupError)
         -> VerificationReport
     {
         try await verify(
-            id, VerificationRequest(level: level, checker: checker, scratch: ClusterSupply.id(0xffff), time: TestTime()))
+            id,
+            VerificationRequest(level: level, checker: checker, scratch: ClusterSupply.id(0xffff), time: TestTime())
+        )
     }
 }

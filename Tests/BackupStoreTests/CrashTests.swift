@@ -45,7 +45,10 @@ struct CrashTests {
         #expect(Set(Self.publishing + sealing + removal) == Set(Checkpoint.allCases))
     }
 
-    @Test("before, at and after publication there is a whole set or none, and recovery finishes it (B09)", arguments: publishing)
+    @Test(
+        "before, at and after publication there is a whole set or none, and recovery finishes it (B09)",
+        arguments: publishing
+    )
     func publication(_ checkpoint: Checkpoint) async throws {
         let earlier = ClusterSupply.id(1)
         try await ClusterSupply.publish(earlier, in: try sandbox.store())
@@ -113,11 +116,18 @@ struct CrashTests {
         #expect(error?.code == .integrity)
     }
 
-    @Test("a stop during deletion leaves no half set, and the next run finishes (B10)",
-        arguments: [(Checkpoint.movedToTrash, 1), (.trashPartlyRemoved, 1), (.trashPartlyRemoved, 3), (.trashRemoved, 1)])
+    @Test(
+        "a stop during deletion leaves no half set, and the next run finishes (B10)",
+        arguments: [
+            (Checkpoint.movedToTrash, 1), (.trashPartlyRemoved, 1), (.trashPartlyRemoved, 3), (.trashRemoved, 1),
+        ]
+    )
     func deletion(_ checkpoint: Checkpoint, _ time: Int) async throws {
         for number in 1...5 {
-            try await ClusterSupply.publish(ClusterSupply.id(UInt32(number), hoursLater: Int64(number)), in: sandbox.store())
+            try await ClusterSupply.publish(
+                ClusterSupply.id(UInt32(number), hoursLater: Int64(number)),
+                in: sandbox.store()
+            )
         }
         var policy = RetentionPolicy()
         (policy.last, policy.daily, policy.weekly, policy.monthly) = (3, 0, 0, 0)
@@ -127,7 +137,11 @@ struct CrashTests {
         }
         let stop = StopAt(checkpoint, time: time)
         let stopped = try sandbox.store(hook: stop.hook)
-        #expect(try plan(stopped).delete.map(\.id) == [ClusterSupply.id(1, hoursLater: 1), ClusterSupply.id(2, hoursLater: 2)])
+        #expect(
+            try plan(stopped).delete.map(\.id) == [
+                ClusterSupply.id(1, hoursLater: 1), ClusterSupply.id(2, hoursLater: 2),
+            ]
+        )
         #expect(throws: BackupError.stopped(checkpoint)) { try stopped.apply(plan(stopped)) }
         let store = try sandbox.store()
         let visible = try store.catalogue()
@@ -139,21 +153,29 @@ struct CrashTests {
         #expect(after.sets.count == 3 && after.trash.isEmpty)
     }
 
-    @Test("a stop while a set is declared bad leaves it out of the catalogue",
-        arguments: [Checkpoint.movedToBad, .badReasonWritten])
+    @Test(
+        "a stop while a set is declared bad leaves it out of the catalogue",
+        arguments: [Checkpoint.movedToBad, .badReasonWritten]
+    )
     func bad(_ checkpoint: Checkpoint) async throws {
         let id = ClusterSupply.id()
         try await ClusterSupply.publish(id, in: try sandbox.store())
         #expect(throws: BackupError.stopped(checkpoint)) {
             try sandbox.store(hook: StopAt(checkpoint).hook).markBad(
-                id, reason: "test", findings: [], at: ClusterSupply.start)
+                id,
+                reason: "test",
+                findings: [],
+                at: ClusterSupply.start
+            )
         }
         let catalogue = try sandbox.store().catalogue()
         #expect(catalogue.sets.isEmpty && catalogue.bad == [id] && catalogue.newestGood == nil)
     }
 
-    @Test("a stop while a file is encrypted publishes nothing and leaves only staging",
-        arguments: [Checkpoint.sealStarted, .sealWritten, .sealNamed, .plainRemoved])
+    @Test(
+        "a stop while a file is encrypted publishes nothing and leaves only staging",
+        arguments: [Checkpoint.sealStarted, .sealWritten, .sealNamed, .plainRemoved]
+    )
     func sealing(_ checkpoint: Checkpoint) async throws {
         let encryption = try await AgeKeys.encryption()
         let id = ClusterSupply.id()

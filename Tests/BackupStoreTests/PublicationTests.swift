@@ -31,7 +31,10 @@ struct PublicationTests {
         let id = ClusterSupply.id()
         try await ClusterSupply.publish(id, in: try sandbox.store())
         let child = ChildProcess(
-            program: "/usr/bin/sha256sum", arguments: ["--strict", "-c", "SHA256SUMS"], directory: sandbox.place(id.text))
+            program: "/usr/bin/sha256sum",
+            arguments: ["--strict", "-c", "SHA256SUMS"],
+            directory: sandbox.place(id.text)
+        )
         let result = try await child.run(time: TestTime())
         #expect(result.exitCode == 0)
         #expect(result.output == "manifest.json: OK\netcd/master1.db: OK\n")
@@ -67,10 +70,19 @@ struct PublicationTests {
         // Even a set that was in staging before the other one was published loses the race, and keeps its files.
         let other = ClusterSupply.id(2)
         let staged = try store.beginStaging(other)
-        try ClusterSupply.write(TrailerChecker.snapshot(pages: 1, seed: 2), as: .snapshot(of: ClusterSupply.master1), to: staged)
+        try ClusterSupply.write(
+            TrailerChecker.snapshot(pages: 1, seed: 2),
+            as: .snapshot(of: ClusterSupply.master1),
+            to: staged
+        )
         let file = try await staged.seal(.snapshot(of: ClusterSupply.master1), with: nil, time: TestTime())
         try FileManager.default.copyItem(atPath: sandbox.place(id.text), toPath: sandbox.place(other.text))
-        let snapshot = StoredSnapshot(host: ClusterSupply.master1, member: "1", file: file, facts: TrailerChecker().facts)
+        let snapshot = StoredSnapshot(
+            host: ClusterSupply.master1,
+            member: "1",
+            file: file,
+            facts: TrailerChecker().facts
+        )
         #expect(throws: BackupError.alreadyExists(sandbox.place(other.text))) {
             try staged.publish(ClusterSupply.manifest(other, snapshots: [snapshot]))
         }
@@ -107,7 +119,12 @@ struct PublicationTests {
         try ClusterSupply.write(TrailerChecker.snapshot(pages: 2, seed: 3), as: name, to: staged)
         #expect(throws: BackupError.self) { try staged.publish(ClusterSupply.manifest(id)) }
         let file = try await staged.seal(name, with: nil, time: TestTime())
-        let snapshot = StoredSnapshot(host: ClusterSupply.master1, member: "1", file: file, facts: TrailerChecker().facts)
+        let snapshot = StoredSnapshot(
+            host: ClusterSupply.master1,
+            member: "1",
+            file: file,
+            facts: TrailerChecker().facts
+        )
         #expect(throws: BackupError.self) { try staged.publish(ClusterSupply.manifest(id)) }
         var secret = BackupPolicy()
         secret.encryption = .required
@@ -132,7 +149,9 @@ struct PublicationTests {
             try staged.check(snapshot: name, with: TrailerChecker(), minimumRevision: 8)
         }
         #expect(old?.message.description.contains("revision 7, the cluster was at 8") == true)
-        let empty = TrailerChecker(facts: SnapshotFacts(revision: 1, totalKeys: 0, liveKeys: 0, hash: 0, pageSize: 4096))
+        let empty = TrailerChecker(
+            facts: SnapshotFacts(revision: 1, totalKeys: 0, liveKeys: 0, hash: 0, pageSize: 4096)
+        )
         #expect(throws: BackupError.self) { try staged.check(snapshot: name, with: empty) }
     }
 
@@ -142,7 +161,10 @@ struct PublicationTests {
         let (old, held, young) = (ClusterSupply.id(1), ClusterSupply.id(2), ClusterSupply.id(3, hoursLater: 20))
         for id in [old, young] { _ = try store.beginStaging(id) }
         let holder = try store.beginStaging(held)
-        try FileManager.default.createDirectory(atPath: sandbox.place(".staging/notes"), withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: sandbox.place(".staging/notes"),
+            withIntermediateDirectories: false
+        )
         let now = UTCMoment(seconds: ClusterSupply.start.seconds + 25 * 3600)
         #expect(try store.cleanStaging(now: now) == [old])
         #expect(sandbox.exists(".staging/notes"))

@@ -33,7 +33,9 @@ final class Sandbox: Sendable {
     func overwrite(_ relative: String, _ bytes: [UInt8]) throws {
         let file = unsafe open(place(relative), O_WRONLY | O_TRUNC)
         defer { close(file) }
-        guard file >= 0, unsafe write(file, bytes, bytes.count) == bytes.count else { throw Failure("cannot write \(relative)") }
+        guard file >= 0, unsafe write(file, bytes, bytes.count) == bytes.count else {
+            throw Failure("cannot write \(relative)")
+        }
     }
 }
 

@@ -28,7 +28,7 @@ func openFile(
 extension FileDescriptor {
     func status() throws(Errno) -> Stat { try Stat(self) }
 
-    /// `ftruncate(2)`
+    /// Cuts or extends the file (`ftruncate(2)`).
     func cut(to length: Int64) throws(Errno) {
         do { try resize(to: length) } catch { throw asErrno(error) }
     }

@@ -13,7 +13,7 @@ struct JournalChain {
     /// Hash of the last record.
     private(set) var head: ContentHash?
 
-    /// Takes in one line, without its newline. After a throw the chain is as before.
+    /// Takes in one line, without its newline; after a throw the chain is as before.
     mutating func take(_ line: ArraySlice<UInt8>) throws(ChainBreak) -> JournalRecord {
         guard line.count < RecordFrame.maximumLength, let (object, hash) = RecordFrame.open(line) else {
             throw .damaged("is not a record")

@@ -1,3 +1,4 @@
+import Synchronization
 import SystemPackage
 
 /// What the file system says about a journal file.
@@ -20,12 +21,15 @@ protocol JournalFile: Sendable {
     func status() throws(Errno) -> JournalFileStatus
     /// The status of what is found under the file's name now.
     func statusOfName() throws(Errno) -> JournalFileStatus
+    /// Lets go of the file; nothing else is called afterwards.
+    func close()
 }
 
-/// A journal file on disk, held with `flock` for as long as it is open.
+/// A journal file on disk, held with `flock` until it is closed.
 final class DiskJournalFile: JournalFile {
     let path: FilePath
     private let descriptor: FileDescriptor
+    private let isClosed = Atomic(false)
 
     /// Creates the file; it must not be there.
     static func create(_ path: FilePath) throws(JournalError) -> DiskJournalFile {
@@ -72,7 +76,11 @@ final class DiskJournalFile: JournalFile {
         self.descriptor = descriptor
     }
 
-    deinit { descriptor.discard() }
+    deinit { close() }
+
+    func close() {
+        if !isClosed.exchange(true, ordering: .relaxed) { descriptor.discard() }
+    }
 
     func append(_ bytes: [UInt8]) throws(Errno) -> Int { try descriptor.writeOnce(bytes) }
     func syncData() throws(Errno) { try descriptor.syncData() }

@@ -8,7 +8,7 @@ struct JournalDamage: Error, Sendable, Hashable {
     /// How many lines there are.
     let total: Int
 
-    /// `record 17 of 240 does not match its hash`
+    /// The words for a message: `record 17 of 240 does not match its hash`.
     var reason: String {
         switch cause {
         case .damaged(let reason): "record \(record) of \(total) \(reason)"

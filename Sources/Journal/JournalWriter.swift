@@ -6,7 +6,8 @@ import SystemPackage
 ///
 /// Guarantee: `append` returns only when the record is durable (`write(2)`, then `fdatasync(2)`). An error in either ends the
 /// writing for good: a half-written record is cut off, nothing is tried twice, and every later call throws. Calls from several
-/// tasks are put in order; each takes about as long as the disk needs for one sync.
+/// tasks are put in order; each takes about as long as the disk needs for one sync. `run.end` is the last record of a writer:
+/// a run that is held goes on with `reopen`.
 package final class JournalWriter: RunJournal {
     private struct Core {
         var chain: JournalChain
@@ -149,7 +150,7 @@ package final class JournalWriter: RunJournal {
         return nil
     }
 
-    /// Gives the unused reserve back and lets head.json remember the end.
+    /// Ends the writing: gives the unused reserve back, lets head.json remember the end, and lets go of the file.
     private func finish(_ record: JournalRecord, of core: inout Core) {
         try? file.cut(to: core.offset)
         do throws(Errno) {
@@ -157,6 +158,9 @@ package final class JournalWriter: RunJournal {
         } catch {
             core.headFailure = .writing(folder.head, "write head.json", error, state: "the end of the run is recorded")
         }
+        file.close()
+        core.failure = .illegal(
+            IllegalTransition(type: "a record", step: nil, reason: "this session has ended, reopen the journal"))
     }
 }
 

@@ -16,7 +16,7 @@ package struct LockHint: Sendable, Hashable {
         self.since = since
     }
 
-    /// `run 20261120T221302Z-9f3a12c4 (pid 4711, upgrade, started 2026-11-20T21:40Z)`
+    /// The words for a message: `run 20261120T221302Z-9f3a12c4 (pid 4711, upgrade, started 2026-11-20T21:40Z)`.
     package var spoken: String {
         "run \(run) (pid \(process.pid), \(runbook), started \(since.description.prefix(16))Z)"
     }

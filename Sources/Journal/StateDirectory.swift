@@ -20,7 +20,7 @@ package struct StateDirectory: Sendable, Hashable {
         return directory
     }
 
-    /// Checks a state folder and makes nothing; nil when there is none. For commands that only read.
+    /// Checks a state folder and makes nothing; nil when there is none, for commands that only read.
     package static func existing(at path: FilePath) throws(JournalError) -> StateDirectory? {
         let path = try absolute(path)
         if case .none = try? Stat(path, followTargetSymlink: false) { return nil }
@@ -52,7 +52,7 @@ package struct StateDirectory: Sendable, Hashable {
         return folder
     }
 
-    /// All runs, oldest first. Whatever else lies among them is passed over: only exact run ids count.
+    /// All runs, oldest first; whatever else lies among them is passed over, only exact run ids count.
     package func runs() throws(JournalError) -> [RunID] {
         if case .none = try? Stat(runsPath, followTargetSymlink: false) { return [] }
         try checkPrivate(runsPath)

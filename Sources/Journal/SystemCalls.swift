@@ -71,14 +71,14 @@ func makeFolder(_ path: FilePath, mode: FilePermissions) throws(Errno) {
     try check { unsafe path.withPlatformString { unsafe chmod($0, mode.rawValue) } }
 }
 
-/// `rename(2)`
+/// Renames, over what bears the new name (`rename(2)`).
 func renameFile(_ old: FilePath, to new: FilePath) throws(Errno) {
     try check {
         unsafe old.withPlatformString { from in unsafe new.withPlatformString { to in unsafe rename(from, to) } }
     }
 }
 
-/// `unlink(2)`
+/// Removes a name (`unlink(2)`).
 func removeFile(_ path: FilePath) throws(Errno) {
     try check { unsafe path.withPlatformString { unsafe unlink($0) } }
 }

@@ -10,7 +10,7 @@ make_cluster_keys() {
     root_path >"$LAB_STATE/lower"
     rm -rf "$pki"
     mkdir -p "$pki/etcd" "$LAB_FAULTS" "$LAB_RUNTIME"
-    chmod 0700 "$pki"
+    chmod 0700 "$pki" "$LAB_RUNTIME" # keys of the cluster are in both
     rm -f "$LAB_STATE"/id_ed25519*
     ssh-keygen -q -t ed25519 -N '' -C rollbook-lab -f "$LAB_STATE/id_ed25519"
     authority "$pki/ca" kubernetes

@@ -3,6 +3,7 @@ import BackupStore
 import ClusterModel
 import ClusterSteps
 import Journal
+import Manifests
 import RunEngine
 
 struct BackupsCommand: AsyncParsableCommand {

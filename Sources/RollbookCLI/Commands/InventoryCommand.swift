@@ -1,6 +1,7 @@
 import ArgumentParser
 import ClusterModel
 import Manifests
+import RunEngine
 
 struct InventoryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

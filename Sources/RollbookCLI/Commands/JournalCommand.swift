@@ -13,7 +13,7 @@ struct JournalVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify the chain of one run, or of all runs.")
 
-    @Argument(help: "Run id (else all runs).") var run: String?
+    @Argument(help: "Run id (else all runs).") var id: String?
     @OptionGroup var state: StateOptions
 
     func run() throws {
@@ -22,9 +22,9 @@ struct JournalVerifyCommand: ParsableCommand {
             throw OperatorMessage(.usage, at: path, "there are no runs yet")
         }
         let runs: [RunID]
-        if let run {
-            guard let id = RunID(run) else { throw OperatorMessage(.usage, at: run, "is no run id") }
-            runs = [id]
+        if let id {
+            guard let run = RunID(id) else { throw OperatorMessage(.usage, at: id, "is no run id") }
+            runs = [run]
         } else {
             runs = try folder.runs()
         }

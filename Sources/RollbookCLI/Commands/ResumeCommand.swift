@@ -2,13 +2,14 @@ import ArgumentParser
 import ClusterModel
 import Journal
 import RunEngine
+import SystemPackage
 
 /// `resume [RUN]`: goes on with a run that was interrupted; executes its stored plan, never plans again.
 struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume", abstract: "Go on with an interrupted run, by its stored plan.")
 
-    @Argument(help: "Run id (else the newest run that can go on).") var run: String?
+    @Argument(help: "Run id (else the newest run that can go on).") var id: String?
     @OptionGroup var cluster: ClusterOptions
 
     func run() async throws {
@@ -40,10 +41,10 @@ struct ResumeCommand: AsyncParsableCommand {
     }
 
     private func find(_ state: StateDirectory, _ cluster: ClusterID) throws -> RunFolder {
-        if let run {
-            guard let id = RunID(run) else { throw OperatorMessage(.usage, at: run, "is no run id") }
-            guard let folder = try state.existingRun(id) else {
-                throw OperatorMessage(.usage, at: run, "there is no such run", next: "rollbook runs lists them")
+        if let text = id {
+            guard let run = RunID(text) else { throw OperatorMessage(.usage, at: text, "is no run id") }
+            guard let folder = try state.existingRun(run) else {
+                throw OperatorMessage(.usage, at: text, "there is no such run", next: "rollbook runs lists them")
             }
             return folder
         }

@@ -29,7 +29,7 @@ struct RunCommand: AsyncParsableCommand {
         let report = session.report(for: run, entry.runbook.report)
         let lock: RunLock
         do { lock = try session.lock(for: run, runbook: entry.runbook.name) } catch {
-            if error.code == .locked { await report?.skipped() }
+            if (error as? JournalError)?.code == .locked { await report?.skipped() }
             throw error
         }
         defer { lock.release() }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClusterModel
+import ClusterSteps
 import FoundationEssentials
 import RunEngine
 

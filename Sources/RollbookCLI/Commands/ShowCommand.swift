@@ -8,11 +8,11 @@ import SystemPackage
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one run.")
 
-    @Argument(help: "Run id (else the newest).") var run: String?
+    @Argument(help: "Run id (else the newest).") var id: String?
     @OptionGroup var state: StateOptions
 
     func run() throws {
-        let recorded = try RunFinder(state).find(run)
+        let recorded = try RunFinder(state).find(id)
         guard let bytes = recorded.plan else {
             throw OperatorMessage(.integrity, at: recorded.folder.plan.string, "the plan of the run is missing")
         }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import BackupStore
 import ClusterModel
-import Glibc
 import Journal
 import RemoteShell
 import RunEngine
@@ -15,8 +14,7 @@ struct VersionCommand: ParsableCommand {
 
     func run() throws {
         let libraries = [
-            ("libssh2", SSHTransport.libraryVersion), ("libc", unsafe String(cString: gnu_get_libc_version())),
-            ("swift", Self.swift),
+            ("libssh2", SSHTransport.libraryVersion), ("swift", Self.swift),
         ]
         let formats = [
             ("plan", Plan.formatVersion), ("journal", 1), ("backup", Manifest.currentFormat), ("commandFrame", 1),

@@ -43,10 +43,9 @@ struct ClusterContext: Sendable {
             homeDirectory: surroundings.home, user: surroundings.user, workingDirectory: surroundings.workingDirectory,
             defaultIdentityFiles: defaultKeys(surroundings.home), sshDefaults: ClientConfiguration(configuration, surroundings))
         let inventory: Inventory
-        do { inventory = try InventoryLoader.load(try ManifestFile.read(path), path: path, context: context) } catch
-            let invalid as InvalidManifest
-        {
-            for diagnostic in invalid.diagnostics { Terminal.error(diagnostic.rendered) }
+        let bytes = try ManifestFile.read(path)
+        do { inventory = try InventoryLoader.load(bytes, path: path, context: context) } catch {
+            for diagnostic in error.diagnostics { Terminal.error(diagnostic.rendered) }
             throw CommandEnding(code: .invalidInput)
         }
         for warning in inventory.warnings { Terminal.error(warning.rendered) }

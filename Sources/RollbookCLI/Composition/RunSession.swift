@@ -3,7 +3,9 @@ import ClusterModel
 import ClusterSteps
 import Foundation
 import Journal
+import Manifests
 import RunEngine
+import SSHTransport
 import SystemPackage
 
 /// One run on one cluster, from the lock to the last line: what `run`, `apply` and `resume` share.

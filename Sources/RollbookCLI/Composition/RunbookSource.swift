@@ -52,8 +52,8 @@ struct RunbookSource: Sendable {
     }
 
     private func load(_ bytes: [UInt8], path: String) throws -> Runbook {
-        do { return try RunbookLoader.load(bytes, path: path, catalogue: registry) } catch let invalid as InvalidManifest {
-            for diagnostic in invalid.diagnostics { Terminal.error(diagnostic.rendered) }
+        do { return try RunbookLoader.load(bytes, path: path, catalogue: registry) } catch {
+            for diagnostic in error.diagnostics { Terminal.error(diagnostic.rendered) }
             throw CommandEnding(code: .invalidInput)
         }
     }

@@ -109,7 +109,7 @@ package struct CollectFiles: Step {
         let answer = try await connection.run(
             RemoteCommand(Self.checkScript, [paths.haproxy, paths.keepalived, paths.nginx]))
         var checks: [SourceCheck] = []
-        for section in answer.output.text.split(separator: "\u{1}").dropFirst() {
+        for section in answer.output.text.split(separator: "\u{1}", omittingEmptySubsequences: false).dropFirst() {
             let lines = section.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
             let words = lines[0].split(separator: " ", maxSplits: 2).map(String.init)
             guard words.count == 3, let code = Int(words[1]) else { continue }

@@ -11,8 +11,8 @@ package struct NotCanonical: Error, Sendable, Hashable, CustomStringConvertible 
 extension CanonicalJSON {
     /// Reads one value that must be canonical to the last byte; anything a canonical writer would not write is refused.
     ///
-    /// Being so strict it needs no rule for duplicate keys, number formats, escapes or white space, and accepts exactly one
-    /// text for each value. Nesting is limited to 64 levels.
+    /// Being so strict it needs no rule for duplicate keys, number formats, escapes or white space, and accepts exactly
+    /// one text for each value. Nesting is limited to 64 levels.
     package static func value(from bytes: some Collection<UInt8>) throws(NotCanonical) -> JSONValue {
         var reader = CanonicalJSONReader(bytes: Array(bytes))
         let value = try reader.value(depth: 0)

@@ -1,7 +1,7 @@
 import SystemPackage
 
-// Opening and publishing files the way this module's guarantees need it: never through a symbolic link, never inherited by
-// a child, with an explicit mode, durable before the call returns.
+// Opening and publishing files the way this module's guarantees need it: never through a symbolic link, never inherited
+// by a child, with an explicit mode, durable before the call returns.
 
 extension FilePermissions {
     static let folder: FilePermissions = [.ownerReadWriteExecute]
@@ -49,7 +49,8 @@ func syncFolder(_ path: FilePath) throws(Errno) {
     try folder.sync()
 }
 
-/// Writes `bytes` under a temporary name, syncs, and renames over `name`: readers see all or nothing, also after a crash.
+/// Writes `bytes` under a temporary name, syncs, and renames over `name`: readers see all or nothing, also after a
+/// crash.
 ///
 /// A left-over temporary file of an earlier try is replaced.
 func publish(_ bytes: [UInt8], as name: String, in folder: FilePath, mode: FilePermissions) throws(Errno) {

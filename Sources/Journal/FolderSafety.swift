@@ -2,10 +2,10 @@ import SystemPackage
 
 // Who may change what lies on a path: the rule of OpenSSH's safe_path, with one word more against symbolic links.
 //
-// Every folder from the root down must be a real folder (no symbolic link), owned by root or by this user, and writable by
-// nobody else; a folder with the sticky bit, such as /tmp, may be writable by all, since in it nobody can rename or remove what
-// another owns. Then no other user can exchange any part of the path after it was looked at, and plain paths are safe to use.
-// The state folder itself and all below belong to this user alone, mode 0700.
+// Every folder from the root down must be a real folder (no symbolic link), owned by root or by this user, and writable
+// by nobody else; a folder with the sticky bit, such as /tmp, may be writable by all, since in it nobody can rename or
+// remove what another owns. Then no other user can exchange any part of the path after it was looked at, and plain
+// paths are safe to use. The state folder itself and all below belong to this user alone, mode 0700.
 
 /// Checks the folders above `path`, from the root down.
 func checkParents(of path: FilePath) throws(JournalError) {

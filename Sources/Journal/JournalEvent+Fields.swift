@@ -1,6 +1,7 @@
 import ClusterModel
 
-// The fields of every type, written and read: one function each way, so that they can be compared line by line with Format.md.
+// The fields of every type, written and read: one function each way, so that they can be compared line by line with
+// Format.md.
 
 extension JournalEvent {
     /// The fields of this type, without those every record has.

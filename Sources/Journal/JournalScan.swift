@@ -51,8 +51,9 @@ struct JournalScan {
     }
 }
 
-// The rules of "After a crash" in Format.md. They follow etcd's write-ahead log, whose decoder takes a last entry for torn when
-// the file ends within it, or when one of its sectors is all zeros (server/storage/wal/decoder.go, `isTornEntry`).
+// The rules of "After a crash" in Format.md. They follow etcd's write-ahead log, whose decoder takes a last entry for
+// torn when the file ends within it, or when one of its sectors is all zeros (server/storage/wal/decoder.go,
+// `isTornEntry`).
 
 /// Why an end without a newline is not what an interrupted write leaves; nil when it is.
 private func whyNotTorn(_ tail: ArraySlice<UInt8>, after chain: JournalChain) -> String? {

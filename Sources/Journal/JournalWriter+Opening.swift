@@ -5,8 +5,8 @@ import SystemPackage
 extension JournalWriter {
     /// Makes the folder's contents and the first record of a new run.
     ///
-    /// The folder is there and empty (`StateDirectory.makeRun`). When this returns, plan and first record are durable under
-    /// their names, and room for all intents and outcomes is reserved.
+    /// The folder is there and empty (`StateDirectory.makeRun`). When this returns, plan and first record are durable
+    /// under their names, and room for all intents and outcomes is reserved.
     package static func create(
         in folder: RunFolder,
         plan: [UInt8],
@@ -43,9 +43,9 @@ extension JournalWriter {
 
     /// Goes on with a run that an earlier process left, dead or alive no more.
     ///
-    /// Verifies everything first and changes nothing when something is wrong. A torn last record is saved beside the journal,
-    /// cut off, and told of in `run.resumed`; interrupted anywhere, this can simply be called again. `witnesses` as in
-    /// `JournalReader.verify`.
+    /// Verifies everything first and changes nothing when something is wrong. A torn last record is saved beside the
+    /// journal, cut off, and told of in `run.resumed`; interrupted anywhere, this can simply be called again.
+    /// `witnesses` as in `JournalReader.verify`.
     package static func reopen(
         _ folder: RunFolder,
         purpose: RunResumed.Purpose,
@@ -84,8 +84,8 @@ extension JournalWriter {
 
     /// Sets blocks aside beyond the end, so that a disk that fills up later does not take the room for an outcome.
     ///
-    /// A file system that cannot do that is used without; then a full disk stops the run at an intent, or leaves an outcome
-    /// to be read from the host's operation record.
+    /// A file system that cannot do that is used without; then a full disk stops the run at an intent, or leaves an
+    /// outcome to be read from the host's operation record.
     private static func reserve(_ file: DiskJournalFile, from offset: Int, steps: Int) throws(JournalError) {
         do throws(Errno) {
             try file.reserve(from: Int64(offset), bytes: 4096 * Int64(2 * steps + 64))

@@ -4,10 +4,10 @@ import SystemPackage
 
 /// The journal of a run on disk, for the one process that writes it.
 ///
-/// Guarantee: `append` returns only when the record is durable (`write(2)`, then `fdatasync(2)`). An error in either ends the
-/// writing for good: a half-written record is cut off, nothing is tried twice, and every later call throws. Calls from several
-/// tasks are put in order; each takes about as long as the disk needs for one sync. `run.end` is the last record of a writer:
-/// a run that is held goes on with `reopen`.
+/// Guarantee: `append` returns only when the record is durable (`write(2)`, then `fdatasync(2)`). An error in either
+/// ends the writing for good: a half-written record is cut off, nothing is tried twice, and every later call throws.
+/// Calls from several tasks are put in order; each takes about as long as the disk needs for one sync. `run.end` is the
+/// last record of a writer: a run that is held goes on with `reopen`.
 package final class JournalWriter: RunJournal {
     private struct Core {
         var chain: JournalChain
@@ -160,7 +160,8 @@ package final class JournalWriter: RunJournal {
         }
         file.close()
         core.failure = .illegal(
-            IllegalTransition(type: "a record", step: nil, reason: "this session has ended, reopen the journal"))
+            IllegalTransition(type: "a record", step: nil, reason: "this session has ended, reopen the journal")
+        )
     }
 }
 

@@ -22,7 +22,8 @@ package final class OutputFile: Sendable {
     private let limit: Int
     private let core: Mutex<Core>
 
-    /// Makes a new file for an attempt; where one of that name is there, from before a crash, the next free name is taken.
+    /// Makes a new file for an attempt; where one of that name is there, from before a crash, the next free name is
+    /// taken.
     package init(
         in folder: RunFolder,
         step: StepID,

@@ -23,7 +23,8 @@ package struct ProcessIdentity: Sendable, Hashable {
     private static func of(pid: Int) -> ProcessIdentity? {
         guard let boot = text("/proc/sys/kernel/random/boot_id"), let status = text(FilePath("/proc/\(pid)/stat"))
         else { return nil }
-        // The command name in parentheses may hold anything, so fields are counted from the last parenthesis: it ends field 2.
+        // The command name in parentheses may hold anything, so fields are counted from the last parenthesis: it ends
+        // field 2.
         guard let name = status.lastIndex(of: ")") else { return nil }
         let fields = status[name...].split(separator: " ")
         guard fields.count > 20, let ticks = Int64(fields[20]) else { return nil }

@@ -55,6 +55,18 @@ package enum JournalReader {
         )
     }
 
+    /// The first record alone, for lists of runs: verified by its own hash, but nothing after it; nil when there is
+    /// none.
+    package static func begin(of folder: RunFolder) -> RunBegin? {
+        guard let file = try? openFile(folder.journal, .readOnly) else { return nil }
+        defer { file.discard() }
+        guard let bytes = try? file.readAll(limit: RecordFrame.maximumLength), let end = bytes.firstIndex(of: newline)
+        else { return nil }
+        var chain = JournalChain()
+        guard case .runBegin(let begin) = try? chain.take(bytes[..<end]).event else { return nil }
+        return begin
+    }
+
     /// Names of the outputs in `run` that are missing or are not what was recorded.
     package static func damagedOutputs(of run: RecordedRun) -> [String] {
         var damaged: [String] = []

@@ -4,8 +4,8 @@ package import SystemPackage
 
 /// The lock of one cluster on this controller, held while the value lives and until `release`.
 ///
-/// It is `flock(2)` on a file that is never removed, so the kernel frees it however the process ends, and there is nothing to
-/// clean up or to force. The descriptor is not inherited by children.
+/// It is `flock(2)` on a file that is never removed, so the kernel frees it however the process ends, and there is
+/// nothing to clean up or to force. The descriptor is not inherited by children.
 package final class RunLock: Sendable {
     private let path: FilePath
     private let descriptor: Mutex<FileDescriptor?>

@@ -14,8 +14,8 @@ package struct IllegalTransition: Error, Sendable, Hashable, CustomStringConvert
 
 /// The state of a run: a fold over its records, the same one for the live run and at recovery.
 ///
-/// Guarantee: an event that is refused leaves the state unchanged, and every sequence that is accepted obeys the table "What
-/// may follow what" of Format.md.
+/// Guarantee: an event that is refused leaves the state unchanged, and every sequence that is accepted obeys the table
+/// "What may follow what" of Format.md.
 package struct RunState: Sendable, Hashable {
     package enum Status: String, Sendable, Hashable, CaseIterable {
         case notBegun

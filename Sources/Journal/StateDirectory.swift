@@ -4,8 +4,8 @@ package import SystemPackage
 
 /// The folder in which this controller keeps what it remembers: runs, locks, backups.
 ///
-/// Guarantee: a value exists only after owner, mode and every folder above were checked, so nobody but root and this user can
-/// exchange anything in it; symbolic links are refused wherever they stand.
+/// Guarantee: a value exists only after owner, mode and every folder above were checked, so nobody but root and this
+/// user can exchange anything in it; symbolic links are refused wherever they stand.
 package struct StateDirectory: Sendable, Hashable {
     package let path: FilePath
 
@@ -79,9 +79,7 @@ package struct StateDirectory: Sendable, Hashable {
     package func witnesses(of run: RunID) throws(JournalError) -> [ContentHash] {
         var hashes: [ContentHash] = []
         for later in try runs() where later > run {
-            guard let recorded = try? JournalReader.verify(folder(of: later)),
-                let previous = recorded.state.begin?.previous
-            else { continue }
+            guard let previous = JournalReader.begin(of: folder(of: later))?.previous else { continue }
             if previous.run == run { hashes.append(previous.head) }
         }
         return hashes

@@ -1,7 +1,7 @@
 /// The name of one planned step within its plan, such as `2.master1.etcd.snapshot`; the engine chooses it.
 ///
-/// Only 1 to 200 of `A-Z a-z 0-9 . _ : @ + -`, beginning with a letter or digit and without two dots in a row, exist as a
-/// value, so that it is also safe as the head of a file name.
+/// Only 1 to 200 of `A-Z a-z 0-9 . _ : @ + -`, beginning with a letter or digit and without two dots in a row, exist as
+/// a value, so that it is also safe as the head of a file name.
 package struct StepID: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
     package let text: String
 

@@ -37,8 +37,8 @@ package struct StepState: Sendable, Hashable {
     package var output: JSONValue? { phase == .ok ? outcome?.output : nil }
 }
 
-// The table "What may follow what" of Format.md, for one step. Each function returns the state after the event or says why
-// there is none; `nil` stands for a step about which nothing was recorded yet.
+// The table "What may follow what" of Format.md, for one step. Each function returns the state after the event or says
+// why there is none; `nil` stands for a step about which nothing was recorded yet.
 
 extension StepState {
     static func after(_ intent: StepIntent, from state: StepState?) throws(Refusal) -> StepState {

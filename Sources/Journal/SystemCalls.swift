@@ -5,8 +5,9 @@ import Musl
 #endif
 import SystemPackage
 
-// The system calls that swift-system does not have. This is the only file of the module that touches unsafe memory: each
-// pointer lives for one call and none is kept. All of them throw `Errno`, and none is tried again except after EINTR.
+// The system calls that swift-system does not have. This is the only file of the module that touches unsafe memory:
+// each pointer lives for one call and none is kept. All of them throw `Errno`, and none is tried again except after
+// EINTR.
 
 extension FileDescriptor {
     /// `fdatasync(2)`: the contents, and what is needed to read them back, are on the disk.
@@ -28,8 +29,8 @@ extension FileDescriptor {
 
     /// `fallocate(2)` beyond the end, which stays where it is (`FALLOC_FL_KEEP_SIZE`).
     ///
-    /// The C library shows it only to programs that ask for GNU extensions, which Swift's module of it does not, so it is
-    /// looked up by name; where it is missing this is `noFunction`.
+    /// The C library shows it only to programs that ask for GNU extensions, which Swift's module of it does not, so it
+    /// is looked up by name; where it is missing this is `noFunction`.
     func reserve(from offset: Int64, bytes: Int64) throws(Errno) {
         typealias Fallocate = @convention(c) (CInt, CInt, off_t, off_t) -> CInt
         guard let symbol = unsafe dlsym(nil, "fallocate") else { throw .noFunction }

@@ -8,7 +8,8 @@ struct CanonicalJSONTests {
     func oneText() {
         let value: JSONValue = .object([
             "b": .array([.null, .bool(true), .bool(false), .integer(-7), .unsigned(.max), .integer(.min)]),
-            "a": .string("q\"\\\u{8}\t\n\u{c}\r\u{1}\u{1f}\u{7f}/é\u{1F600}"), "": .object([:]), "é": .array([]), "Z": .integer(0),
+            "a": .string("q\"\\\u{8}\t\n\u{c}\r\u{1}\u{1f}\u{7f}/é\u{1F600}"), "": .object([:]), "é": .array([]),
+            "Z": .integer(0),
         ])
         let text = String(decoding: CanonicalJSON.bytes(of: value), as: UTF8.self)
         #expect(
@@ -20,17 +21,23 @@ struct CanonicalJSONTests {
     @Test("keys are sorted by UTF-8 bytes, not by UTF-16 units")
     func sortedByBytes() {
         let value: JSONValue = .object(["\u{FFFD}": .null, "\u{10000}": .null])
-        #expect(String(decoding: CanonicalJSON.bytes(of: value), as: UTF8.self) == "{\"\u{FFFD}\":null,\"\u{10000}\":null}")
+        #expect(
+            String(decoding: CanonicalJSON.bytes(of: value), as: UTF8.self) == "{\"\u{FFFD}\":null,\"\u{10000}\":null}"
+        )
     }
 
     @Test(
         "text that a canonical writer would not write is refused",
         arguments: [
-            "", " 1", "1 ", "01", "-0", "+1", "1.0", "1e3", "18446744073709551616", "-9223372036854775809", "nul", "truee", "[1,]",
-            "[1 ,2]", "[", "[,1]", #"{"a":1,}"#, #"{"a" :1}"#, #"{"b":1,"a":2}"#, #"{"a":1,"a":2}"#, #"{a:1}"#, #"{"a"}"#, #"""#,
-            #""\u0041""#, #""\u000a""#, #""\u001F""#, #""\/""#, #""\ud83d\ude00""#, #""\x""#, "\"\n\"", "\"\u{0}\"", "'a'", "NaN",
+            "", " 1", "1 ", "01", "-0", "+1", "1.0", "1e3", "18446744073709551616", "-9223372036854775809", "nul",
+            "truee", "[1,]",
+            "[1 ,2]", "[", "[,1]", #"{"a":1,}"#, #"{"a" :1}"#, #"{"b":1,"a":2}"#, #"{"a":1,"a":2}"#, #"{a:1}"#,
+            #"{"a"}"#, #"""#,
+            #""\u0041""#, #""\u000a""#, #""\u001F""#, #""\/""#, #""\ud83d\ude00""#, #""\x""#, "\"\n\"", "\"\u{0}\"",
+            "'a'", "NaN",
             "{\"\u{e9}\":1,\"e\u{301}\":2}", "{\"e\u{301}\":1,\"\u{e9}\":2}",
-        ])
+        ]
+    )
     func refused(text: String) {
         #expect(throws: NotCanonical.self) { try CanonicalJSON.value(from: Array(text.utf8)) }
     }
@@ -40,7 +47,9 @@ struct CanonicalJSONTests {
         for bad: [UInt8] in [[0x22, 0xFF, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22]] {
             #expect(throws: NotCanonical.self) { try CanonicalJSON.value(from: bad) }
         }
-        let deep = { (levels: Int) in Array((String(repeating: "[", count: levels) + String(repeating: "]", count: levels)).utf8) }
+        let deep = { (levels: Int) in
+            Array((String(repeating: "[", count: levels) + String(repeating: "]", count: levels)).utf8)
+        }
         _ = try CanonicalJSON.value(from: deep(64))
         #expect(throws: NotCanonical.self) { try CanonicalJSON.value(from: deep(65)) }
         #expect(throws: NotCanonical.self) { try CanonicalJSON.value(from: [UInt8](repeating: 0x5B, count: 100_000)) }
@@ -79,13 +88,16 @@ extension JSONValue {
         case 3: return .integer(Int64(bitPattern: random.next()))
         case 4: return .unsigned(random.next() | 1 << 63)
         case 5: return .string(text(&random))
-        case 6: return .array((0..<Int.random(in: 0...4, using: &random)).map { _ in .random(&random, depth: depth + 1) })
+        case 6:
+            return .array((0..<Int.random(in: 0...4, using: &random)).map { _ in .random(&random, depth: depth + 1) })
         default:
             let count = Int.random(in: 0...4, using: &random)
             return .object(
                 Dictionary(
                     (0..<count).map { _ in (text(&random), JSONValue.random(&random, depth: depth + 1)) },
-                    uniquingKeysWith: { first, _ in first }))
+                    uniquingKeysWith: { first, _ in first }
+                )
+            )
         }
     }
 

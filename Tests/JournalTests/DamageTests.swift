@@ -131,7 +131,8 @@ struct DamageTests {
     func lineSurgery() throws {
         var random = SplitMix64(seed: 3)
         let foreign = try SampleRun.lines(
-            [SampleRun.begin(steps: 2), .lockTaken(LockTaken(epoch: 1))] + Array(SampleRun.events[2...]))
+            [SampleRun.begin(steps: 2), .lockTaken(LockTaken(epoch: 1))] + Array(SampleRun.events[2...])
+        )
         let chains = try chains()
         for round in 0..<1000 {
             let one = Int.random(in: 0..<lines.count - 1, using: &random)

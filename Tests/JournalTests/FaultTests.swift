@@ -88,7 +88,13 @@ struct FaultTests {
     func run(on file: FaultyFile) -> (acknowledged: [JournalEvent], error: JournalError?, later: Int) {
         let folder = RunFolder(path: "/nowhere", run: SampleRun.id)
         let writer = JournalWriter(
-            file: file, folder: folder, plan: SampleRun.planID, chain: JournalChain(), offset: 0, clock: SampleRun.clock())
+            file: file,
+            folder: folder,
+            plan: SampleRun.planID,
+            chain: JournalChain(),
+            offset: 0,
+            clock: SampleRun.clock()
+        )
         var acknowledged: [JournalEvent] = []
         var first: JournalError?
         var later = 0
@@ -105,9 +111,12 @@ struct FaultTests {
     @Test(
         "the n-th write or sync fails, for every n: exit code 12, nothing is acknowledged later, nothing acknowledged is lost",
         arguments: [
-            FaultyFile.Fault.writeFails(.noSpace), .writeFails(.readOnlyFileSystem), .writeFails(.ioError), .writeShort(0),
+            FaultyFile.Fault.writeFails(.noSpace), .writeFails(.readOnlyFileSystem), .writeFails(.ioError),
+            .writeShort(0),
             .writeShort(46), .syncFails(.ioError), .syncFails(.noSpace),
-        ], [false, true])
+        ],
+        [false, true]
+    )
     func everyCall(fault: FaultyFile.Fault, forEver: Bool) throws {
         var number = 1
         while true {
@@ -138,10 +147,14 @@ struct FaultTests {
             error?.message.description
                 == "rollbook: storage: /nowhere/journal.jsonl: cannot record the intent of 1.master1.etcd.snapshot "
                 + "(No space left on device). nothing was sent for it. "
-                + "Next: make room or mend the disk of /nowhere/journal.jsonl, then start again")
+                + "Next: make room or mend the disk of /nowhere/journal.jsonl, then start again"
+        )
     }
 
-    @Test("on a file system that fills up after the start every outcome can still be written", .enabled(if: Tmpfs.works))
+    @Test(
+        "on a file system that fills up after the start every outcome can still be written",
+        .enabled(if: Tmpfs.works)
+    )
     func fullDisk() throws {
         let disk = try Tmpfs(kilobytes: 1024)
         let state = try StateDirectory.prepare(at: disk.path.appending("state"))
@@ -170,7 +183,10 @@ struct FaultTests {
         #expect(error?.message.state == "nothing was sent")
     }
 
-    @Test("when the reserve is used up too, the torn bytes are cut and the journal stays good", .enabled(if: Tmpfs.works))
+    @Test(
+        "when the reserve is used up too, the torn bytes are cut and the journal stays good",
+        .enabled(if: Tmpfs.works)
+    )
     func reserveUsedUp() throws {
         let disk = try Tmpfs(kilobytes: 1024)
         let state = try StateDirectory.prepare(at: disk.path.appending("state"))
@@ -214,7 +230,9 @@ final class Tmpfs {
 
     /// Leaves not a byte free.
     func fill() {
-        guard let file = try? openFile(path.appending("ballast"), .writeOnly, .create, permissions: .privateFile) else { return }
+        guard let file = try? openFile(path.appending("ballast"), .writeOnly, .create, permissions: .privateFile) else {
+            return
+        }
         for size in [65536, 4096, 512, 1] {
             while let count = try? file.writeOnce([UInt8](repeating: 0x62, count: size)), count == size {}
         }

@@ -50,19 +50,31 @@ struct FixtureTests {
         #expect(
             error("damaged")
                 == .integrity(
-                    path: folder("damaged").journal.string, reason: "record 17 of 61 does not match its hash; journal not used"))
+                    path: folder("damaged").journal.string,
+                    reason: "record 17 of 61 does not match its hash; journal not used"
+                )
+        )
         #expect(
             error("cut")
                 == .integrity(
                     path: folder("cut").journal.string,
-                    reason: "head.json knows record 61, but the journal ends with 58: its end was cut off"))
+                    reason: "head.json knows record 61, but the journal ends with 58: its end was cut off"
+                )
+        )
         let later = error("later-version")
-        #expect(later == .otherVersion(path: folder("later-version").journal.string, version: 2) && later?.code == .stale)
+        #expect(
+            later == .otherVersion(path: folder("later-version").journal.string, version: 2) && later?.code == .stale
+        )
     }
 
-    @Test("the shell script of Format.md verifies by hand what the program verifies", arguments: ["done", "held", "damaged"])
+    @Test(
+        "the shell script of Format.md verifies by hand what the program verifies",
+        arguments: ["done", "held", "damaged"]
+    )
     func byHand(name: String) throws {
-        let page = FixtureTests.tests.removingLastComponent().removingLastComponent().appending("Sources/Journal/Format.md")
+        let page = FixtureTests.tests.removingLastComponent().removingLastComponent().appending(
+            "Sources/Journal/Format.md"
+        )
         let text = String(decoding: try bytes(page), as: UTF8.self)
         let start = try #require(text.firstRange(of: "```sh\n")).upperBound
         let script = text[start...].prefix(upTo: try #require(text[start...].firstRange(of: "```\n")).lowerBound)
@@ -77,7 +89,9 @@ struct FixtureTests {
 
     @Test("every record that Format.md shows in full verifies")
     func example() throws {
-        let page = FixtureTests.tests.removingLastComponent().removingLastComponent().appending("Sources/Journal/Format.md")
+        let page = FixtureTests.tests.removingLastComponent().removingLastComponent().appending(
+            "Sources/Journal/Format.md"
+        )
         let lines = try bytes(page).split(separator: newline).filter { RecordFrame.open($0[...]) != nil }
         var chain = JournalChain()
         for line in lines { _ = try chain.take(line[...]) }

@@ -88,10 +88,13 @@ struct RecordTests {
     func hashes() {
         #expect(
             ContentHash(of: Array("abc".utf8)).text
-                == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+                == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        )
         let text = SampleRun.planID.text
         #expect(ContentHash(text) == SampleRun.planID)
-        for bad in [String(text.dropLast()), text + "0", text.uppercased(), "sha256:" + String(repeating: "g", count: 64)] {
+        for bad in [
+            String(text.dropLast()), text + "0", text.uppercased(), "sha256:" + String(repeating: "g", count: 64),
+        ] {
             #expect(ContentHash(bad) == nil)
         }
     }

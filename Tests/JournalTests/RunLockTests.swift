@@ -16,8 +16,12 @@ struct RunLockTests {
         path = temporary.path.appending("cluster-prod.lock")
         let process = try #require(ProcessIdentity.current)
         hint = LockHint(
-            run: SampleRun.id, process: process, program: "rollbook 0.9.0", runbook: "upgrade",
-            since: UTCMoment(milliseconds: 1_795_212_782_000))
+            run: SampleRun.id,
+            process: process,
+            program: "rollbook 0.9.0",
+            runbook: "upgrade",
+            since: UTCMoment(milliseconds: 1_795_212_782_000)
+        )
     }
 
     func take() throws(JournalError) -> RunLock { try RunLock.take(path, hint: hint, what: "cluster prod") }
@@ -66,8 +70,12 @@ struct RunLockTests {
     @Test("the words of a holder that is gone are not told as if it were there")
     func staleHint() throws {
         let gone = LockHint(
-            run: hint.run, process: ProcessIdentity(pid: hint.process.pid, startTicks: 1, boot: hint.process.boot),
-            program: hint.program, runbook: hint.runbook, since: hint.since)
+            run: hint.run,
+            process: ProcessIdentity(pid: hint.process.pid, startTicks: 1, boot: hint.process.boot),
+            program: hint.program,
+            runbook: hint.runbook,
+            since: hint.since
+        )
         try publish(gone.bytes, as: "cluster-prod.lock", in: temporary.path, mode: .privateFile)
         let holder = try otherHolder()
         #expect(throws: JournalError.locked(what: "cluster prod", holder: nil)) { try take() }

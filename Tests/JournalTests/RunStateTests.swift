@@ -102,15 +102,23 @@ struct RunStateTests {
         case 3: return .lockTaken(LockTaken(epoch: Int.random(in: 0...9, using: &random)))
         case 4: return SampleRun.end(.done, Bool.random(using: &random) ? .done : .stepFailed)
         case 5: return SampleRun.end(.held, Int.random(in: 0...3, using: &random) == 0 ? .done : .stepFailed)
-        case 6: return Int.random(in: 0...9, using: &random) == 0 ? SampleRun.end(.abandoned, .done) : .note(Note(kind: "x"))
+        case 6:
+            return Int.random(in: 0...9, using: &random) == 0
+                ? SampleRun.end(.abandoned, .done) : .note(Note(kind: "x"))
         case 7: return .runInterrupted(RunInterrupted(signal: .hangUp))
         case 8: return .stageGate(StageGate(stage: "s", passed: true, waited: .zero, detail: ""))
         case 9...18:
-            let operation = Int.random(in: 0...9, using: &random) == 0 ? "9f3a12c4.1.a.1" : "9f3a12c4.\(name).\(attempt)"
+            let operation =
+                Int.random(in: 0...9, using: &random) == 0 ? "9f3a12c4.1.a.1" : "9f3a12c4.\(name).\(attempt)"
             return .stepIntent(
                 StepIntent(
-                    step: SampleRun.step(name), attempt: attempt, operation: operation, stepClass: .guarded,
-                    arguments: SampleRun.planID))
+                    step: SampleRun.step(name),
+                    attempt: attempt,
+                    operation: operation,
+                    stepClass: .guarded,
+                    arguments: SampleRun.planID
+                )
+            )
         case 19...28:
             let results = StepOutcome.Result.allCases
             return SampleRun.outcome(name, attempt, results[Int.random(in: 0..<results.count, using: &random)])
@@ -149,7 +157,9 @@ struct RunStateTests {
     @Test("a started step is unknown once another process goes on, and no new attempt begins before a probe")
     func crashLeavesUnknown() throws {
         var state = RunState()
-        for event in [SampleRun.begin(), SampleRun.intent("1.a"), .runResumed(RunResumed(purpose: .resume, by: SampleRun.person))] {
+        for event in [
+            SampleRun.begin(), SampleRun.intent("1.a"), .runResumed(RunResumed(purpose: .resume, by: SampleRun.person)),
+        ] {
             try state.apply(event)
         }
         #expect(state.unresolved == [SampleRun.step("1.a")])

@@ -60,7 +60,10 @@ final class TemporaryFolder {
         let name = "rollbook-journal-\(UUID().uuidString)"
         path = FilePath("/tmp").appending(name)
         try FileManager.default.createDirectory(
-            atPath: path.string, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            atPath: path.string,
+            withIntermediateDirectories: false,
+            attributes: [.posixPermissions: 0o700]
+        )
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path.string) }
@@ -81,7 +84,14 @@ enum SampleRun {
     static func begin(plan: ContentHash = planID, steps: Int = 14, previous: RunWitness? = nil) -> JournalEvent {
         .runBegin(
             RunBegin(
-                plan: plan, by: person, cluster: cluster, runbook: "rolling-upgrade", steps: steps, previous: previous))
+                plan: plan,
+                by: person,
+                cluster: cluster,
+                runbook: "rolling-upgrade",
+                steps: steps,
+                previous: previous
+            )
+        )
     }
 
     static var cluster: ClusterID {
@@ -97,18 +107,34 @@ enum SampleRun {
     static func intent(_ step: String, _ attempt: Int = 1, _ stepClass: StepClass = .guarded) -> JournalEvent {
         .stepIntent(
             StepIntent(
-                step: Self.step(step), attempt: attempt, operation: "9f3a12c4.\(step).\(attempt)", stepClass: stepClass,
-                arguments: ContentHash(of: Array(step.utf8))))
+                step: Self.step(step),
+                attempt: attempt,
+                operation: "9f3a12c4.\(step).\(attempt)",
+                stepClass: stepClass,
+                arguments: ContentHash(of: Array(step.utf8))
+            )
+        )
     }
 
     static func outcome(
-        _ step: String, _ attempt: Int = 1, _ result: StepOutcome.Result = .ok, output: JSONValue = .null,
-        message: String? = nil, outputs: [OutputRecord] = []
+        _ step: String,
+        _ attempt: Int = 1,
+        _ result: StepOutcome.Result = .ok,
+        output: JSONValue = .null,
+        message: String? = nil,
+        outputs: [OutputRecord] = []
     ) -> JournalEvent {
         .stepOutcome(
             StepOutcome(
-                step: Self.step(step), attempt: attempt, result: result, output: output, message: message,
-                outputs: outputs, duration: .milliseconds(812)))
+                step: Self.step(step),
+                attempt: attempt,
+                result: result,
+                output: output,
+                message: message,
+                outputs: outputs,
+                duration: .milliseconds(812)
+            )
+        )
     }
 
     static func probe(_ step: String, _ attempt: Int, _ finding: StepProbe.Finding) -> JournalEvent {
@@ -117,7 +143,8 @@ enum SampleRun {
 
     static func resolved(_ step: String, _ attempt: Int, _ answer: StepResolved.Answer) -> JournalEvent {
         .stepResolved(
-            StepResolved(step: Self.step(step), attempt: attempt, by: "alice", answer: answer, why: "seen with dpkg -l"))
+            StepResolved(step: Self.step(step), attempt: attempt, by: "alice", answer: answer, why: "seen with dpkg -l")
+        )
     }
 
     static func end(_ result: RunEnd.Result, _ code: ExitCode) -> JournalEvent {
@@ -131,24 +158,41 @@ enum SampleRun {
             .lockTaken(LockTaken(epoch: 8)),
         ]
         let captured = OutputRecord(
-            name: "out/1.master1.etcd.snapshot.1.out", sha256: ContentHash(of: Array("saved\n".utf8)), bytes: 6,
-            truncated: false)
+            name: "out/1.master1.etcd.snapshot.1.out",
+            sha256: ContentHash(of: Array("saved\n".utf8)),
+            bytes: 6,
+            truncated: false
+        )
         for master in 1...3 {
-            for (index, kind) in ["etcd.snapshot", "node.drain", "kubeadm.upgrade", "kubelet.upgrade", "node.uncordon"].enumerated() {
+            for (index, kind) in ["etcd.snapshot", "node.drain", "kubeadm.upgrade", "kubelet.upgrade", "node.uncordon"]
+                .enumerated()
+            {
                 let step = "\(index + 1).master\(master).\(kind)"
                 events.append(intent(step, 1, kind == "etcd.snapshot" ? .idempotent : .guarded))
                 events.append(
                     outcome(
-                        step, 1, .ok,
+                        step,
+                        1,
+                        .ok,
                         output: .object([
-                            "revision": .integer(Int64(master * 1000)), "names": .array([.string("müller\n\u{1}\"\\"), .null]),
+                            "revision": .integer(Int64(master * 1000)),
+                            "names": .array([.string("müller\n\u{1}\"\\"), .null]),
                             "h": .string("sha256:none"), "size": .unsigned(.max), "clean": .bool(true),
-                        ]), outputs: kind == "etcd.snapshot" ? [captured] : []))
+                        ]),
+                        outputs: kind == "etcd.snapshot" ? [captured] : []
+                    )
+                )
             }
             events.append(
                 .stageGate(
                     StageGate(
-                        stage: "masters", passed: true, waited: .milliseconds(31200), detail: "etcd.quorum 3/3, node.ready")))
+                        stage: "masters",
+                        passed: true,
+                        waited: .milliseconds(31200),
+                        detail: "etcd.quorum 3/3, node.ready"
+                    )
+                )
+            )
         }
         events += [
             outcome("6.worker1.node.drain", 1, .skipped, message: "drained already"),
@@ -159,9 +203,13 @@ enum SampleRun {
             .runInterrupted(RunInterrupted(signal: .terminate)), end(.held, .outcomeUnknown),
             .runResumed(
                 RunResumed(
-                    purpose: .resolve, by: person,
-                    cuts: [JournalCut(file: "journal.torn-1", bytes: 46, sha256: planID)])),
-            probe("6.worker3.node.drain", 1, .cannotTell), resolved("6.worker3.node.drain", 1, .notDone), end(.held, .stepFailed),
+                    purpose: .resolve,
+                    by: person,
+                    cuts: [JournalCut(file: "journal.torn-1", bytes: 46, sha256: planID)]
+                )
+            ),
+            probe("6.worker3.node.drain", 1, .cannotTell), resolved("6.worker3.node.drain", 1, .notDone),
+            end(.held, .stepFailed),
             .runResumed(RunResumed(purpose: .resume, by: person)), .lockTaken(LockTaken(epoch: 9)),
             intent("6.worker3.node.drain", 2), outcome("6.worker3.node.drain", 2, .ok),
             intent("6.worker2.node.drain", 3, .manual),
@@ -169,7 +217,9 @@ enum SampleRun {
         for step in ["7.worker1.kubelet", "7.worker2.kubelet"] { events += [intent(step, 1, .read), outcome(step)] }
         events += [
             outcome("6.worker2.node.drain", 3),
-            .stageGate(StageGate(stage: "workers", passed: false, waited: .seconds(600), detail: "waits for node.ready")),
+            .stageGate(
+                StageGate(stage: "workers", passed: false, waited: .seconds(600), detail: "waits for node.ready")
+            ),
             .note(Note(kind: "remark")), end(.done, .done),
         ]
         return events

@@ -24,7 +24,8 @@ struct StateDirectoryTests {
     func isRefused(_ state: FilePath, naming place: FilePath, _ words: String) -> Bool {
         func fits(_ error: JournalError?) -> Bool {
             guard let error, error.code == .security else { return false }
-            return error.message.place == place.string && error.message.event.contains(words) && error.message.next != nil
+            return error.message.place == place.string && error.message.event.contains(words)
+                && error.message.next != nil
         }
         var preparing: JournalError?
         var opening: JournalError?
@@ -74,7 +75,10 @@ struct StateDirectoryTests {
         #expect(isRefused(path, naming: path, String(mode, radix: 8)))
     }
 
-    @Test("a folder above that others may write to is refused, unless it is sticky", arguments: [0o720, 0o702, 0o777, 0o1777])
+    @Test(
+        "a folder above that others may write to is refused, unless it is sticky",
+        arguments: [0o720, 0o702, 0o777, 0o1777]
+    )
     func looseParent(mode: Int) throws {
         let parent = temporary.path.appending("parent")
         try makeFolder(parent, mode: .folder)
@@ -82,7 +86,10 @@ struct StateDirectoryTests {
         #expect(isRefused(parent.appending("state"), naming: parent, "others could exchange") == (mode != 0o1777))
     }
 
-    @Test("a folder of another user is refused wherever it stands on the path", .enabled(if: effectiveUser.rawValue == 0))
+    @Test(
+        "a folder of another user is refused wherever it stands on the path",
+        .enabled(if: effectiveUser.rawValue == 0)
+    )
     func foreignOwner() throws {
         let parent = temporary.path.appending("parent")
         try makeFolder(parent, mode: .folder)
@@ -92,7 +99,10 @@ struct StateDirectoryTests {
         #expect(isRefused(parent, naming: parent, "belongs to user 65534"))
     }
 
-    @Test("a relative path, and one with dots, is refused", arguments: ["state", "./state", "/tmp/../tmp/state", "/tmp/./x/.."])
+    @Test(
+        "a relative path, and one with dots, is refused",
+        arguments: ["state", "./state", "/tmp/../tmp/state", "/tmp/./x/.."]
+    )
     func oddPaths(text: String) {
         #expect(throws: JournalError.self) { try StateDirectory.prepare(at: FilePath(text)) }
         #expect(throws: JournalError.self) { try StateDirectory.existing(at: FilePath(text)) }
@@ -126,14 +136,18 @@ struct StateDirectoryTests {
             guard case .runBegin(let begin) = SampleRun.begin(previous: try state.witness(before: id)) else { return }
             #expect(begin.previous?.run == ids.last)
             let writer = try JournalWriter.create(
-                in: try state.makeRun(id), plan: SampleRun.plan, begin: begin, clock: SampleRun.clock())
+                in: try state.makeRun(id),
+                plan: SampleRun.plan,
+                begin: begin,
+                clock: SampleRun.clock()
+            )
             try writer.append(SampleRun.intent("1.a"))
             try writer.append(SampleRun.outcome("1.a"))
             ids.append(id)
         }
         let folder = state.folder(of: ids[1])
         let witnesses = try state.witnesses(of: ids[1])
-        #expect(witnesses.count == 1)
+        #expect(witnesses.count == 1 && JournalReader.begin(of: folder)?.previous?.run == ids[0])
         let bytes = try #require(try readFile(folder.journal, limit: 1 << 20))
         _ = try JournalReader.verify(folder, witnesses: witnesses)
         let cut = bytes[...(try #require(bytes.dropLast().lastIndex(of: newline)))]
@@ -151,7 +165,8 @@ struct StateDirectoryTests {
             36 35 0:45 /a /srv/state rw master:1 propagate_from:2 - nfs4 server:/a rw,vers=4.2
             broken line
             40 22 8:300 / /mnt rw - xfs /dev/sdb rw
-            """)
+            """
+        )
         #expect(table.type(ofDevice: 254 << 8) == "ext4")
         #expect(table.type(ofDevice: 45) == "nfs4" && MountTable.unsuitable.contains("nfs4"))
         #expect(table.type(ofDevice: 8 << 8 | 300 & 0xFF | (300 & ~0xFF) << 12) == "xfs")
@@ -183,13 +198,21 @@ struct OutputFileTests {
         #expect(
             record
                 == OutputRecord(
-                    name: "out/1.a.1.err", sha256: ContentHash(of: Array("hello world".utf8)), bytes: 11, truncated: false))
+                    name: "out/1.a.1.err",
+                    sha256: ContentHash(of: Array("hello world".utf8)),
+                    bytes: 11,
+                    truncated: false
+                )
+        )
         let path = folder.path.appending(record.name)
         #expect(try readFile(path, limit: 100) == Array("hello world".utf8))
         #expect(try Stat(path, followTargetSymlink: false).permissions.rawValue == 0o600)
     }
 
-    @Test("more than the limit is cut, and said to be", arguments: [[100], [101], [60, 40], [60, 41], [99, 0, 1, 1], [0]])
+    @Test(
+        "more than the limit is cut, and said to be",
+        arguments: [[100], [101], [60, 40], [60, 41], [99, 0, 1, 1], [0]]
+    )
     func limit(pieces: [Int]) throws {
         let output = try make()
         for count in pieces { output.append([UInt8](repeating: 0x61, count: count)) }

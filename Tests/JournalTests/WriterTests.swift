@@ -26,7 +26,9 @@ struct WriterTests {
     /// A run with an intent open, whose process is gone.
     func crashedRun() throws {
         let writer = try SampleRun.makeWriter(in: folder)
-        for event in [SampleRun.intent("1.a"), SampleRun.outcome("1.a"), SampleRun.intent("2.b")] { try writer.append(event) }
+        for event in [SampleRun.intent("1.a"), SampleRun.outcome("1.a"), SampleRun.intent("2.b")] {
+            try writer.append(event)
+        }
     }
 
     @Test("a run leaves plan, journal and head behind, with their modes, and verifies")
@@ -77,10 +79,17 @@ struct WriterTests {
         #expect(try bytes(folder.journal) == before)
         try writer.append(SampleRun.intent("1.a"))
         // The longest record that fits is one line of exactly 32 KiB.
-        let room = 32768 - JournalRecord.sealed(
-            .note(Note(kind: "x", detail: .string(""))), run: SampleRun.id, number: 3, time: UTCMoment(seconds: 0),
-            uptime: .milliseconds(418_000), boot: SampleRun.boot, after: SampleRun.planID
-        ).line.count
+        let room =
+            32768
+            - JournalRecord.sealed(
+                .note(Note(kind: "x", detail: .string(""))),
+                run: SampleRun.id,
+                number: 3,
+                time: UTCMoment(seconds: 0),
+                uptime: .milliseconds(418_000),
+                boot: SampleRun.boot,
+                after: SampleRun.planID
+            ).line.count
         try writer.append(.note(Note(kind: "x", detail: .string(String(repeating: "y", count: room)))))
         #expect(try JournalReader.verify(folder).records.count == 3)
     }
@@ -114,7 +123,11 @@ struct WriterTests {
             #expect(try bytes(copy.journal).count == length)
 
             let (writer, recorded) = try JournalWriter.reopen(
-                copy, purpose: .resume, by: SampleRun.person, clock: SampleRun.clock())
+                copy,
+                purpose: .resume,
+                by: SampleRun.person,
+                clock: SampleRun.clock()
+            )
             let torn = Array(whole[good..<length])
             let cut = JournalCut(file: "journal.torn-1", bytes: torn.count, sha256: ContentHash(of: torn))
             #expect(recorded.state.lastNumber == 3 && writer.state.cuts == [cut])
@@ -185,7 +198,9 @@ struct WriterTests {
     @Test("a journal cut off at a record's end, or rewritten, is found by head.json and by other witnesses")
     func witnesses() throws {
         let writer = try SampleRun.makeWriter(in: folder)
-        for event in [SampleRun.intent("1.a"), SampleRun.outcome("1.a"), SampleRun.end(.held, .refused)] { try writer.append(event) }
+        for event in [SampleRun.intent("1.a"), SampleRun.outcome("1.a"), SampleRun.end(.held, .refused)] {
+            try writer.append(event)
+        }
         let head = writer.head
         let whole = try bytes(folder.journal)
         _ = try JournalReader.verify(folder, witnesses: [head])
@@ -196,7 +211,9 @@ struct WriterTests {
         try Data().write(to: URL(fileURLWithPath: folder.journal.string))
         #expect(throws: JournalError.self) { try JournalReader.verify(folder) }
         // The same events at another time: a whole journal, and another one.
-        let lines = try SampleRun.lines([SampleRun.begin(), .note(Note(kind: "x")), SampleRun.intent("1.a"), SampleRun.outcome("1.a")])
+        let lines = try SampleRun.lines([
+            SampleRun.begin(), .note(Note(kind: "x")), SampleRun.intent("1.a"), SampleRun.outcome("1.a"),
+        ])
         try Data(lines.joined()).write(to: URL(fileURLWithPath: folder.journal.string))
         error = #expect(throws: JournalError.self) { try JournalReader.verify(folder) }
         #expect(error?.message.event == "record 4 is not the one head.json knows: the journal was rewritten")
@@ -213,11 +230,14 @@ struct WriterTests {
             ("removed", { try removeFile(path) }),
             ("renamed", { try renameFile(path, to: folder.path.appending("elsewhere")) }),
             ("replaced", { try publish(bytes(path), as: "journal.jsonl", in: folder.path, mode: .privateFile) }),
-            ("longer", {
-                let file = try openFile(path, .writeOnly, .append)
-                try file.writeWhole([0x20])
-                try file.close()
-            }),
+            (
+                "longer",
+                {
+                    let file = try openFile(path, .writeOnly, .append)
+                    try file.writeWhole([0x20])
+                    try file.close()
+                }
+            ),
             ("folder renamed", { try renameFile(folder.path, to: folder.path.removingLastComponent().appending("x")) }),
         ]
         for (name, change) in changes {

@@ -50,6 +50,8 @@ struct ReferenceModel {
             switch end.result {
             case .done: guard end.exitCode == .done, words.isSubset(of: ["ok", "skipped"]) else { return false }
             case .held: guard end.exitCode != .done else { return false }
+            case .partial:
+                guard end.exitCode != .done, words.isDisjoint(with: ["started", "unknown"]) else { return false }
             case .abandoned: guard !words.contains("started") else { return false }
             }
             status = end.result.rawValue
@@ -104,7 +106,7 @@ struct RunStateTests {
         case 5: return SampleRun.end(.held, Int.random(in: 0...3, using: &random) == 0 ? .done : .stepFailed)
         case 6:
             return Int.random(in: 0...9, using: &random) == 0
-                ? SampleRun.end(.abandoned, .done) : .note(Note(kind: "x"))
+                ? SampleRun.end(Bool.random(using: &random) ? .partial : .abandoned, .partial) : .note(Note(kind: "x"))
         case 7: return .runInterrupted(RunInterrupted(signal: .hangUp))
         case 8: return .stageGate(StageGate(stage: "s", passed: true, waited: .zero, detail: ""))
         case 9...18:
@@ -148,7 +150,7 @@ struct RunStateTests {
                 if isLegal { accepted[event.type, default: 0] += 1 } else { #expect(state == before) }
                 let phases = state.steps.mapValues(\.phase.spoken)
                 #expect(phases == reference.phases && state.lastNumber == before.lastNumber + (isLegal ? 1 : 0))
-                if state.status == .done || state.status == .abandoned { break }
+                if [.done, .partial, .abandoned].contains(state.status) { break }
             }
         }
         #expect(accepted.count == 11 && accepted.values.allSatisfy { $0 > 20 })

@@ -86,7 +86,7 @@ struct RunSession: Sendable {
         let stop = StopRequest()
         let executor = Executor(
             plan: plan, planID: id, run: run, registry: registry, connections: context.connections, journal: journal,
-            services: try services(), time: surroundings.time, stop: stop, parallel: context.parallel,
+            outputs: RunOutputs(folder: journal.folder), services: try services(), time: surroundings.time, stop: stop, parallel: context.parallel,
             events: { view.progress.show($0) })
         let work = Task { try await executor.execute() }
         let watcher = SignalWatcher(stop: stop) { work.cancel() }

@@ -14,6 +14,7 @@ package struct Executor: Sendable {
     let registry: StepRegistry
     let connections: any HostConnections
     let journal: any RunJournal
+    let outputs: any OutputStore
     let services: StepServices
     let time: any TimeSource
     let stop: StopRequest
@@ -23,7 +24,7 @@ package struct Executor: Sendable {
 
     package init(
         plan: Plan, planID: ContentHash, run: RunID, registry: StepRegistry, connections: any HostConnections,
-        journal: any RunJournal, services: StepServices, time: any TimeSource, stop: StopRequest, parallel: Int,
+        journal: any RunJournal, outputs: any OutputStore, services: StepServices, time: any TimeSource, stop: StopRequest, parallel: Int,
         events: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.plan = plan
@@ -32,6 +33,7 @@ package struct Executor: Sendable {
         self.registry = registry
         self.connections = connections
         self.journal = journal
+        self.outputs = outputs
         self.services = services
         self.time = time
         self.stop = stop

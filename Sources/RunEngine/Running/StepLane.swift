@@ -104,11 +104,14 @@ struct StepLane {
                         stepClass: step.stepClass, arguments: arguments)))
         }
         executor.events(.stepBegan(step.id, host: host, kind: step.kind, attempt: attempt))
-        let context = await context(for: step, attempt: attempt)
         var result = StepOutcome.Result.ok
         var output = JSONValue.null
         var failure: StepFailure?
-        do { output = try await Self.perform(typed, context) } catch {
+        var stored: [OutputRecord] = []
+        do {
+            let value = try await Self.perform(typed, try context(for: step, attempt: attempt))
+            (output, stored) = try executor.outputs.recorded(value, of: step.id, attempt: attempt)
+        } catch {
             let thrown = StepFailure(error, place: place)
             failure = thrown
             let mayRepeat = step.stepClass == .read || step.stepClass == .idempotent
@@ -119,7 +122,7 @@ struct StepLane {
             .stepOutcome(
                 StepOutcome(
                     step: step.id, attempt: attempt, result: result, reattached: reattached, output: output,
-                    message: failure?.message.event, duration: duration)))
+                    message: failure?.message.event, outputs: stored, duration: duration)))
         executor.events(
             .stepEnded(
                 step.id, host: host, kind: step.kind, result: result, message: failure?.message.event,
@@ -147,16 +150,16 @@ struct StepLane {
             try await record(.notDone, "a read; it is simply done again")
             return .again
         }
-        let context = await context(for: step, attempt: attempt)
         do {
-            switch try await typed.probe(context) {
+            switch try await typed.probe(try context(for: step, attempt: attempt)) {
             case .done(let output, let detail):
                 try await record(.done, detail)
+                let (recorded, stored) = try executor.outputs.recorded(output, of: step.id, attempt: attempt)
                 try executor.journal.append(
                     .stepOutcome(
                         StepOutcome(
-                            step: step.id, attempt: attempt, result: .ok, reattached: true, output: output,
-                            message: detail)))
+                            step: step.id, attempt: attempt, result: .ok, reattached: true, output: recorded,
+                            message: detail, outputs: stored)))
                 return .settled
             case .notDone(let detail):
                 try await record(.notDone, detail)
@@ -175,7 +178,7 @@ struct StepLane {
         }
     }
 
-    private func context(for step: PlannedStep, attempt: Int) async -> StepContext {
+    private func context(for step: PlannedStep, attempt: Int) throws -> StepContext {
         let plan = executor.plan
         let state = executor.journal.state
         let verified = VerifiedConnections(executor.connections, plan: plan)
@@ -185,7 +188,7 @@ struct StepLane {
             guard let known = state[other.id], !known.needsProbe else { continue }
             results[other.id] = StepResult(
                 step: other.id, order: order, kind: other.kind, host: other.host, succeeded: known.isSatisfied,
-                wasSkipped: known.phase == .skipped, output: known.output ?? .null, message: known.outcome?.message)
+                wasSkipped: known.phase == .skipped, output: try executor.outputs.output(of: known) ?? .null, message: known.outcome?.message)
         }
         return StepContext(
             target: StepTarget(host: plan.cluster.host(named: host), cluster: plan.cluster), run: executor.run,

@@ -1,0 +1,65 @@
+# Rollbook. `make demo` shows it on a practice cluster, `make test` checks everything; both need root for the cluster.
+SHELL := /bin/bash
+LAB := Tests/Lab/lab
+RELEASE := .build/release/rollbook
+STATE := $(CURDIR)/.rollbook
+DEMO := ROLLBOOK_STATE_DIR=$(STATE) $(RELEASE)
+
+.PHONY: help build release test unit-test lab-test lint format demo bench lab-up lab-down clean
+
+help:
+	@echo "make demo       install, build, boot the practice cluster, back it up, restore the backup into a scratch etcd"
+	@echo "make test       install, build with warnings as errors, lint, unit tests, practice cluster tests"
+	@echo "make release    the program with the Swift runtime inside: $(RELEASE)"
+	@echo "make bench      speed beside other tools (Benchmarks/README.md)"
+	@echo "make lab-up, make lab-down, make unit-test, make lab-test, make lint, make format, make clean"
+
+build:
+	@.ci/install packages
+	swift build --build-tests
+
+release:
+	@.ci/install packages
+	swift build -c release --static-swift-stdlib --product rollbook
+
+lint:
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks
+
+format:
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks
+
+unit-test: build
+	swift test --skip-build --skip LabTests
+
+lab-up:
+	@.ci/install lab-packages
+	@$(LAB) up
+
+lab-down:
+	@$(LAB) down
+
+# The lab is booted once for the whole suite, and torn down in every outcome.
+lab-test: build
+	@.ci/install lab-packages
+	@$(LAB) down >/dev/null 2>&1 || true
+	@$(LAB) up
+	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 swift test --skip-build --filter LabTests
+
+test: build lint unit-test lab-test
+
+demo: release lab-up
+	@$(LAB) env > .build/lab-env
+	@source .build/lab-env; set -e; \
+	echo; echo "== rollbook plan nightly-backup"; $(DEMO) plan nightly-backup --quiet; \
+	echo; echo "== rollbook run nightly-backup"; $(DEMO) run nightly-backup --yes; \
+	echo; echo "== rollbook backups verify --level 3"; $(DEMO) backups verify --level 3; \
+	echo; echo "== rollbook backups list"; $(DEMO) backups list; \
+	echo; echo "== rollbook show"; $(DEMO) show; \
+	echo; echo "The practice cluster stays up: $(LAB) status, $(LAB) fault help, make lab-down."; \
+	echo 'Go on with:  eval "$$($(LAB) env)"; export ROLLBOOK_STATE_DIR=$(STATE) PATH=$$PWD/.build/release:$$PATH'
+
+bench:
+	@Benchmarks/run
+
+clean:
+	swift package clean

@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -90,7 +91,7 @@ let package = Package(
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
         library(
             "SSHTransport",
-            ["CLibSSH2", "ClusterModel", "RemoteShell", crypto, logging, nioCore, nioPosix, system]
+            ["CLibSSH2", "ClusterModel", "RemoteShell", crypto, cryptoExtras, logging, nioCore, nioPosix, system]
         ),
 
         // Tests

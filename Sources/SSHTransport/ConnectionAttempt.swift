@@ -92,7 +92,7 @@ final class ConnectionAttempt {
             session.end(
                 LinkFault(
                     .connectTimeout,
-                    "no answer within \(limit.components.seconds) s through jump host \(hop) (\(place))"
+                    "no answer within \(limit.text) through jump host \(hop) (\(place))"
                 )
             )
         }

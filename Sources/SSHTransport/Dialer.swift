@@ -42,7 +42,7 @@ enum Dialer {
         let place = "(\(endpoint.text))"
         switch error {
         case ChannelError.connectTimeout:
-            return LinkFault(.connectTimeout, "no answer within \(limit.components.seconds) s \(place)", next: nil)
+            return LinkFault(.connectTimeout, "no answer within \(limit.text) \(place)", next: nil)
         case let error as NIOConnectionError where error.connectionErrors.isEmpty:
             return LinkFault(
                 .nameNotResolved,

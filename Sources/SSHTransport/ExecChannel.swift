@@ -41,7 +41,7 @@ final class ExecChannel: SessionChannel {
         let bound = NIOLoopBound(self, eventLoop: session.loop)
         let limit = request.deadline
         deadline = session.loop.scheduleTask(in: TimeAmount(limit)) {
-            bound.value.abandon(.deadline, "the command did not end within \(limit.components.seconds) s")
+            bound.value.abandon(.deadline, "the command did not end within \(limit.text)")
         }
         if let idle = request.idleLimit { watchIdle(idle, in: TimeAmount(idle)) }
     }
@@ -54,7 +54,7 @@ final class ExecChannel: SessionChannel {
     private func checkIdle(_ limit: Duration) {
         let rest = TimeAmount(limit) - (session.loop.now - lastActivity)
         if rest > .nanoseconds(0) { return watchIdle(limit, in: rest) }
-        abandon(.idle, "nothing came or went for \(limit.components.seconds) s")
+        abandon(.idle, "nothing came or went for \(limit.text)")
     }
 
     /// Gives the command up: answers at once, and closes the channel behind the caller's back.

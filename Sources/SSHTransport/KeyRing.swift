@@ -2,15 +2,15 @@ import ClusterModel
 import FoundationEssentials
 import NIOCore
 import RemoteShell
-import Synchronization
 
 /// The user's keys: files are read once, checked as OpenSSH checks them and kept for the run; the agent is asked each time.
-final class KeyRing: Sendable {
+actor KeyRing {
     /// What RSA keys need, said wherever one is met without it.
     private static let rsaNeeds = "RSA keys need libssh2 1.11 or later (this is \(LibSSH2.version)); use an ed25519 key"
 
     private let listAgent: @Sendable () -> EventLoopFuture<[AgentMessage.Identity]>
-    private let cache = Mutex<[SSHIdentity: LoginKey]>([:])
+    /// Being an actor, it reads and decrypts a file once even when fifty hosts ask at the same time.
+    private var cache: [SSHIdentity: LoginKey] = [:]
 
     init(listAgent: @escaping @Sendable () -> EventLoopFuture<[AgentMessage.Identity]>) { self.listAgent = listAgent }
 
@@ -43,7 +43,7 @@ final class KeyRing: Sendable {
         _ passphraseFile: String?,
         _ identity: SSHIdentity
     ) throws(LinkFault) -> LoginKey {
-        if let known = cache.withLock({ $0[identity] }) { return known }
+        if let known = cache[identity] { return known }
         let bytes = try SecretFile.read(path)
         guard let file = PrivateKeyFile(bytes) else {
             throw LinkFault(.authenticationFailed, "\(path) is not a private key", next: "name the file without .pub")
@@ -61,9 +61,18 @@ final class KeyRing: Sendable {
             )
         }
         let name = publicKey.map { "\(HostKey.type(of: $0)) \(HostKey.fingerprint(of: $0)) (\(path))" } ?? path
-        let passphrase = file.isEncrypted ? try passphraseFile.map(Self.passphrase) : nil
-        let key = LoginKey(name: name, publicKey: publicKey, secret: .file(bytes + [0], passphrase: passphrase))
-        cache.withLock { $0[identity] = key }
+        var secret = LoginKey.Secret.file(bytes + [0], passphrase: nil)
+        if file.isEncrypted, let passphraseFile {
+            let passphrase = try Self.passphrase(in: passphraseFile)
+            secret = .file(bytes + [0], passphrase: passphrase)
+            switch file.container?.decrypted(with: passphrase) {
+            case .plain(let plain): secret = .file(plain + [0], passphrase: nil)
+            case .wrongPassphrase: throw LinkFault(.authenticationFailed, "wrong passphrase for key \(name)")
+            case .unsupported, nil: break
+            }
+        }
+        let key = LoginKey(name: name, publicKey: publicKey, secret: secret)
+        cache[identity] = key
         return key
     }
 

@@ -112,7 +112,8 @@ extension LibraryFailure {
             case LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_DISCONNECT: "the peer closed it"
             case LIBSSH2_ERROR_SOCKET_SEND: "nothing can be sent any more"
             case LIBSSH2_ERROR_INVALID_MAC, LIBSSH2_ERROR_DECRYPT: "a packet was damaged"
-            case LIBSSH2_ERROR_OUT_OF_BOUNDARY, LIBSSH2_ERROR_PROTO: "the server broke the protocol"
+            case LIBSSH2_ERROR_OUT_OF_BOUNDARY, LIBSSH2_ERROR_PROTO, LIBSSH2_ERROR_SOCKET_NONE:
+                "the server broke the protocol"
             case LIBSSH2_ERROR_TIMEOUT: "the server did not answer in 60 s"
             default: "libssh2 error \(code)"
             }

@@ -139,20 +139,26 @@ extension SSHSession {
         timer = loop.scheduleTask(in: TimeAmount(delay)) { action(bound.value) }
     }
 
-    /// Looks for a dead link: silence of one interval asks the server, silence of all of them ends the session.
+    /// Looks for a dead link, and shows the server that this end lives.
+    ///
+    /// After one interval without a byte received, or without one sent, the server is asked for an answer; after all
+    /// intervals without a byte received the session ends. The second half of the rule is for servers that ask
+    /// themselves (`ClientAliveInterval`): libssh2 answers them only while a channel is open.
     private func watchLink() {
         let interval = TimeAmount(settings.options.keepAliveInterval)
         let limit = interval * settings.options.keepAliveCount
-        let silence = loop.now - lastReceived
-        if silence >= limit {
-            return end(lossFault("no answer for \(limit.nanoseconds / 1_000_000_000) seconds"))
+        let now = loop.now
+        if now - lastReceived >= limit {
+            return end(lossFault("no answer for \(Duration.nanoseconds(limit.nanoseconds).text)"))
         }
-        if silence >= interval {
+        let quiet = now - min(lastReceived, lastSent)
+        if quiet >= interval {
             do throws(LibraryFailure) { try handle.sendKeepAlive() } catch { return end(fault(for: error)) }
             pump()
         }
-        let rest = interval.nanoseconds - silence.nanoseconds % interval.nanoseconds
-        after(.nanoseconds(rest)) { $0.watchLink() }
+        let untilProbe = TimeAmount.nanoseconds(interval.nanoseconds - quiet.nanoseconds % interval.nanoseconds)
+        let untilDead = limit - (now - lastReceived)
+        after(.nanoseconds(min(untilProbe, untilDead).nanoseconds)) { $0.watchLink() }
     }
 
     private func tooSlow(_ limit: Duration) -> LinkFault {
@@ -164,7 +170,7 @@ extension SSHSession {
             }
         return LinkFault(
             .handshakeTimeout,
-            "connected, but \(phaseText) within \(limit.components.seconds) s (\(endpoint.text))",
+            "connected, but \(phaseText) within \(limit.text) (\(endpoint.text))",
             next: portHint
         )
     }

@@ -31,6 +31,7 @@ final class SSHSession {
     var whenEnded: ((LinkFault) -> Void)?
     var timer: Scheduled<Void>?
     var lastReceived = NIODeadline.uptimeNanoseconds(0)
+    var lastSent = NIODeadline.uptimeNanoseconds(0)
 
     /// A channel stopped producing only because this turn had produced enough.
     var hasMoreToSend = false
@@ -77,7 +78,7 @@ final class SSHSession {
     /// The carrier has ended: what came before still counts, then the session is over.
     func carrierEnded(_ reason: String) {
         pump()
-        while edge.unread > 0, !hasEnded { runTurn() }
+        while edge.allowance == 0, edge.unread > 0, !hasEnded { runTurn() }
         if case .greeting(let greeting) = phase { wasTurnedAway = greeting.isEmptyOrThrottled }
         end(lossFault(reason))
     }
@@ -159,7 +160,8 @@ final class SSHSession {
         isPumping = false
         guard !hasEnded else { return }
         carrier?.inputWasConsumed()
-        if edge.unread > 0 || (hasMoreToSend && hasRoom) { scheduleTurn() }
+        // Unread bytes alone are no reason: without a channel libssh2 reads nothing, and they wait for the next one.
+        if (edge.allowance == 0 && edge.unread > 0) || (hasMoreToSend && hasRoom) { scheduleTurn() }
     }
 
     /// Another turn soon, after the other sessions had theirs.
@@ -175,6 +177,7 @@ final class SSHSession {
 
     private func flush() {
         guard edge.outgoing.readableBytes > 0, let carrier else { return }
+        lastSent = loop.now
         var bytes = ByteBuffer()
         swap(&bytes, &edge.outgoing)
         carrier.transmit(bytes)

@@ -7,7 +7,7 @@ import Synchronization
 /// A shell stands in between: it ends the program when this process closes its end of a pipe, by intent or by dying.
 final class ChildProcess: Sendable {
     private static let leashScript =
-        #""$@" </dev/null & child=$!; echo "pid $child" >&2; read end; kill $child; wait $child"#
+        #"exec 3<&0; "$@" 3<&- & c=$!; echo "pid $c" >&2; (read end <&3; kill $c) 2>/dev/null & exec 3<&-; wait $c"#
 
     struct Failed: Error, CustomStringConvertible {
         let description: String

@@ -41,7 +41,10 @@ struct ExecTests {
         try await withConnection { connection in
             let size = 64 * 1024 * 1024
             let before = try residentMemory()
-            let down = try await connection.run("head -c \(size) /dev/zero | tr '\\0' 'x' | tee /dev/stderr", keeping: false)
+            let down = try await connection.run(
+                "head -c \(size) /dev/zero | tr '\\0' 'x' | tee /dev/stderr",
+                keeping: false
+            )
             #expect(down.output.count == size)
             #expect(down.errorOutput.count == size)
             #expect(down.output.digest == down.errorOutput.digest)
@@ -106,7 +109,11 @@ struct ExecTests {
     func sinkThrows() async throws {
         try await withConnection { connection in
             let request = ExecRequest(
-                commandLine: "yes", output: FullDisk(), errorOutput: Collector(), deadline: .seconds(20))
+                commandLine: "yes",
+                output: FullDisk(),
+                errorOutput: Collector(),
+                deadline: .seconds(20)
+            )
             let error = await #expect(throws: TransportError.self) { try await connection.exec(request) }
             #expect(error?.kind == .localStream)
             #expect(error?.commandMayHaveStarted == true)
@@ -142,7 +149,9 @@ struct ExecTests {
     func idle() async throws {
         try await withConnection { connection in
             let busy = try await connection.run(
-                "for n in 1 2 3 4 5 6; do echo $n; sleep 0.2; done", idle: .milliseconds(700))
+                "for n in 1 2 3 4 5 6; do echo $n; sleep 0.2; done",
+                idle: .milliseconds(700)
+            )
             #expect(busy.output.count == 12)
             let error = await #expect(throws: TransportError.self) {
                 try await connection.run("echo x; sleep 600", idle: .milliseconds(300))
@@ -157,8 +166,11 @@ struct ExecTests {
             let (started, signal) = AsyncStream.makeStream(of: Void.self)
             let task = Task {
                 let request = ExecRequest(
-                    commandLine: "echo started; sleep 600", output: Notifier(signal), errorOutput: Collector(),
-                    deadline: .seconds(600))
+                    commandLine: "echo started; sleep 600",
+                    output: Notifier(signal),
+                    errorOutput: Collector(),
+                    deadline: .seconds(600)
+                )
                 return try await connection.exec(request)
             }
             for await _ in started { break }

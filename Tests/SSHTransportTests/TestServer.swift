@@ -1,5 +1,6 @@
 import ClusterModel
 import Foundation
+import Synchronization
 import Testing
 
 @testable import SSHTransport
@@ -22,7 +23,6 @@ struct TestServer: Sendable {
     }
 
     static func start(
-        address: String,
         extra: [String] = [],
         hostKeys: [String] = ["ed25519"]
     ) async throws -> TestServer {
@@ -44,7 +44,7 @@ struct TestServer: Sendable {
             at: folder.appending(path: "user.pub"),
             to: folder.appending(path: "authorized")
         )
-        let port = try freePort(at: address)
+        let (address, port) = (freshAddress(), 2222)
         let lines =
             hostKeys.map { "HostKey \(folder.path)/host_\($0)" } + [
                 "AuthorizedKeysFile \(folder.path)/authorized", "ListenAddress \(address):\(port)", "PidFile none",
@@ -69,7 +69,7 @@ struct TestServer: Sendable {
     static func makeKey(_ file: URL, type: String, bits: Int? = nil, passphrase: String = "") throws {
         let size = bits.map { ["-b", "\($0)"] } ?? []
         try ChildProcess.run(
-            ["/usr/bin/ssh-keygen", "-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file.path] + size
+            ["/usr/bin/ssh-keygen", "-q", "-t", type, "-N", passphrase, "-a", "1", "-C", "test", "-f", file.path] + size
         )
     }
 
@@ -108,19 +108,17 @@ struct TestServer: Sendable {
         )
     }
 
-    /// A port nobody listens on, found by binding it for a moment.
-    static func freePort(at address: String) throws -> Int {
-        let text = try ChildProcess.run([
-            "/usr/bin/python3", "-c",
-            "import socket; s=socket.socket(); s.bind(('\(address)', 0)); print(s.getsockname()[1])",
-        ])
-        return try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    /// A loopback address that no other test uses, so that ports cannot collide.
+    static func freshAddress() -> String {
+        let number = counter.add(1, ordering: .relaxed).newValue
+        return "127.\(100 + getpid() % 100).\(number / 250).\(number % 250 + 1)"
     }
+
+    private static let counter = Atomic(0)
 }
 
 /// Starts one sshd for a suite and ends it afterwards.
 struct ServerTrait: SuiteTrait, TestScoping {
-    let address: String
     let extra: [String]
     let hostKeys: [String]
 
@@ -131,7 +129,7 @@ struct ServerTrait: SuiteTrait, TestScoping {
     )
         async throws
     {
-        let server = try await TestServer.start(address: address, extra: extra, hostKeys: hostKeys)
+        let server = try await TestServer.start(extra: extra, hostKeys: hostKeys)
         defer { server.stop() }
         try await TestServer.$current.withValue(server) { try await body() }
     }
@@ -139,10 +137,9 @@ struct ServerTrait: SuiteTrait, TestScoping {
 
 extension Trait where Self == ServerTrait {
     static func sshd(
-        at address: String = "127.0.0.1",
         _ extra: [String] = [],
         hostKeys: [String] = ["ed25519"]
     ) -> ServerTrait {
-        ServerTrait(address: address, extra: extra, hostKeys: hostKeys)
+        ServerTrait(extra: extra, hostKeys: hostKeys)
     }
 }

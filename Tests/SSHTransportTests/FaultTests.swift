@@ -1,0 +1,200 @@
+import ClusterModel
+import Foundation
+import Logging
+import RemoteShell
+import Testing
+
+@testable import SSHTransport
+
+@Suite("Broken links", .sshd(["MaxStartups 200"]))
+struct FaultTests {
+    @Test("N01: a refused connection is named with its address at once")
+    func refused() async throws {
+        let nobody = TestServer.freshAddress()
+        let error = try await connectError(address: nobody, port: 22)
+        #expect(error.kind == .refused)
+        #expect(error.event == "connection refused (\(nobody):22)")
+        #expect(error.commandMayHaveStarted == false)
+        #expect(error.exitCode == .unreachable)
+    }
+
+    @Test("N02: a host that does not answer is given up at the connect limit")
+    func blackHole() async throws {
+        let hole = try BlackHole()
+        let start = ContinuousClock.now
+        let error = try await connectError(port: hole.port, limit: .seconds(1))
+        #expect(error.kind == .connectTimeout)
+        #expect(error.event == "no answer within 1 s (127.0.0.1:\(hole.port))")
+        #expect(ContinuousClock.now - start < .seconds(9))
+    }
+
+    @Test("a name that does not exist is named")
+    func unknownName() async throws {
+        let error = try await connectError(address: "no-such-host.invalid", port: 22)
+        #expect(error.kind == .nameNotResolved)
+        #expect(error.event == "the name no-such-host.invalid cannot be resolved (no-such-host.invalid:22)")
+    }
+
+    @Test("N03: a connection that breaks under a command leaves its outcome unknown")
+    func reset() async throws {
+        let error = try await errorWhile { server in kill(server, SIGKILL) }
+        #expect(error.kind == .lost)
+        #expect(error.commandMayHaveStarted == true)
+        #expect(error.exitCode == .outcomeUnknown)
+    }
+
+    @Test("N04: a link that goes silent is found by the keep-alive")
+    func halfOpen() async throws {
+        let start = ContinuousClock.now
+        let error = try await errorWhile(SSHOptions(keepAliveInterval: .seconds(1), keepAliveCount: 2)) { server in
+            kill(server, SIGSTOP)
+        }
+        #expect(error.kind == .lost)
+        #expect(error.event.contains("no answer for 2 s"))
+        #expect(error.commandMayHaveStarted == true)
+        #expect(ContinuousClock.now - start < .seconds(12))
+    }
+
+    @Test("a silent command on a live link is not cut by the keep-alive")
+    func silentCommand() async throws {
+        let server = try TestServer.shared
+        let options = SSHOptions(keepAliveInterval: .seconds(2), keepAliveCount: 2)
+        let transport = try SSHTransport(trusting: server, options: options)
+        let outcome = try await transport.connect(to: try server.host()).run("sleep 5; echo done")
+        #expect(outcome.output.text == "done\n")
+        await transport.shutdown()
+    }
+
+    @Test("N18: what is not SSH is told apart", arguments: Impostor.allCases)
+    func notSSH(impostor: Impostor) async throws {
+        let peer = try await ScriptedPeer(impostor)
+        let error = try await connectError(port: peer.port, limit: .seconds(1))
+        await peer.stop()
+        #expect(error.kind == impostor.kind)
+        #expect(error.event.contains(impostor.text), "\(error.event)")
+        #expect(error.event.contains("127.0.0.1:\(peer.port)"))
+        #expect(error.commandMayHaveStarted == false)
+    }
+
+    @Test("a server that turns a login away unheard is tried again")
+    func turnedAway() async throws {
+        let server = try TestServer.shared
+        let peer = try await ScriptedPeer(forwardingTo: server, afterRefusing: 2)
+        let transport = try SSHTransport(trusting: server)
+        var settings = try server.host().ssh
+        (settings.address, settings.port) = ("127.0.0.1", peer.port)
+        let host = ClusterModel.Host(name: try #require(HostName("w1")), role: .worker, ssh: settings)
+        let text = try await transport.connect(to: host).run("echo through").output.text
+        #expect(text == "through\n")
+        await transport.shutdown()
+        await peer.stop()
+    }
+
+    @Test("a cancelled connect gets its answer at once")
+    func cancelledConnect() async throws {
+        let hole = try BlackHole()
+        let transport = try SSHTransport(trusting: try TestServer.shared)
+        let host = try self.host(port: hole.port, limit: .seconds(60))
+        let task = Task { _ = try await transport.connect(to: host) }
+        task.cancel()
+        let error = await #expect(throws: TransportError.self) { try await task.value }
+        #expect(error?.kind == .cancelled)
+        #expect(error?.commandMayHaveStarted == false)
+        await transport.shutdown()
+    }
+
+    @Test("all who wait for one connection get its one failure")
+    func sharedFailure() async throws {
+        let hole = try BlackHole()
+        let transport = try SSHTransport(trusting: try TestServer.shared)
+        let host = try self.host(port: hole.port, limit: .seconds(1))
+        let kinds = await withTaskGroup(of: TransportError.Kind?.self) { group in
+            for _ in 0..<5 {
+                group.addTask {
+                    do throws(TransportError) {
+                        _ = try await transport.connect(to: host)
+                        return nil
+                    } catch {
+                        return error.kind
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(kinds == Array(repeating: .connectTimeout, count: 5))
+        await transport.shutdown()
+    }
+
+    // MARK: Helpers
+
+    private func host(_ address: String = "127.0.0.1", port: Int, limit: Duration) throws -> ClusterModel.Host {
+        var settings = try TestServer.shared.host().ssh
+        (settings.address, settings.port, settings.connectTimeout) = (address, port, limit)
+        return ClusterModel.Host(name: try #require(HostName("w1")), role: .worker, ssh: settings)
+    }
+
+    private func connectError(
+        address: String = "127.0.0.1",
+        port: Int,
+        limit: Duration = .seconds(10)
+    ) async throws
+        -> TransportError
+    {
+        let transport = try SSHTransport(trusting: try TestServer.shared)
+        let host = try self.host(address, port: port, limit: limit)
+        let error = await #expect(throws: TransportError.self) { _ = try await transport.connect(to: host) }
+        await transport.shutdown()
+        return try #require(error)
+    }
+
+    /// The error of a command whose sshd process is treated with `action` while it runs.
+    private func errorWhile(
+        _ options: SSHOptions = SSHOptions(),
+        _ action: (pid_t) -> Void
+    ) async throws -> TransportError {
+        let server = try TestServer.shared
+        let transport = try SSHTransport(trusting: server, options: options)
+        let connection = try await transport.connect(to: try server.host())
+        let (started, signal) = AsyncStream.makeStream(of: Void.self)
+        let output = Notifier(signal)
+        let task = Task {
+            try await connection.exec(
+                ExecRequest(
+                    commandLine: "echo $PPID; sleep 100",
+                    output: output,
+                    errorOutput: Collector(),
+                    deadline: .seconds(60)
+                )
+            )
+        }
+        for await _ in started { break }
+        let process = try #require(pid_t(output.text.trimmingCharacters(in: .whitespacesAndNewlines)))
+        action(process)
+        let error = await #expect(throws: TransportError.self) { try await task.value }
+        kill(process, SIGKILL)
+        await transport.shutdown()
+        return try #require(error)
+    }
+}
+
+@Suite("A server that closes channels on its own", .sshd(["ChannelTimeout session:*=1s"]))
+struct ChannelTimeoutTests {
+    @Test("N19: the end of a channel without an end of the command is not a result")
+    func channelTimeout() async throws {
+        let server = try TestServer.shared
+        let transport = try SSHTransport(trusting: server)
+        let connection = try await transport.connect(to: try server.host())
+        let file = server.folder.appending(path: "ran-on")
+        do {
+            // What the server then says proves nothing; that the command ran on shows in the file.
+            let outcome = try await connection.run(
+                "sleep 3; echo end > \(file.path); echo trailer; exit 7",
+                deadline: .seconds(8)
+            )
+            #expect(outcome.output.text.isEmpty)
+        } catch let error as TransportError {
+            #expect(error.commandMayHaveStarted == true)
+        }
+        await transport.shutdown()
+    }
+}

@@ -16,9 +16,12 @@ struct ChildProcess: Sendable {
         let output: String
         let errors: String
 
-        /// The last line the program wrote to standard error, for messages.
+        /// Why the program failed, in its words: the line that says so, or else its last one.
         var complaint: String {
-            errors.split(whereSeparator: \.isNewline).last.map { String($0.prefix(400)) } ?? "it gave no reason"
+            let lines = errors.split(whereSeparator: \.isNewline)
+            let marks = ["panic: ", "Error: ", "age: error: "]
+            let telling = lines.first { line in marks.contains { line.hasPrefix($0) } } ?? lines.last
+            return telling.map { String($0.prefix(400)) } ?? "it gave no reason"
         }
     }
 

@@ -4,8 +4,8 @@ import SystemPackage
 /// An open directory of ours: every path below it is reached one component at a time and never through a link.
 ///
 /// Guarantee: every directory and file opened here belongs to this user, grants nothing to others and is no symbolic
-/// link; otherwise `BackupError.unsafePath`. Names come from validated ids only. One of the module's two files that
-/// touch system calls.
+/// link; otherwise `BackupError.unsafePath`. Names come from validated ids only. The module's unsafe code is
+/// here, in FileBytes and SharedPaths only.
 package final class Directory: Sendable {
     /// For messages and for child processes; the descriptor is what counts.
     let path: String

@@ -82,19 +82,4 @@ extension Directory {
             throw .unsafePath(path, why: "has mode \(found.octalMode): others could replace what is below it")
         }
     }
-
-    /// Refuses a private key file that others can read, in ssh's words (fault I12).
-    static func requirePrivateKey(at path: String) throws(BackupError) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else {
-            throw errno == ENOENT ? .notFound(path) : .storage(path: path, doing: "look at", errno: errno)
-        }
-        let found = FileAttributes(status)
-        guard found.kind == .file, found.owner == geteuid() || found.owner == 0 else {
-            throw .unsafePath(path, why: "is not a file of this user")
-        }
-        guard found.permissions & 0o077 == 0 else {
-            throw .unsafePath(path, why: "has mode \(found.octalMode), want 0600")
-        }
-    }
 }

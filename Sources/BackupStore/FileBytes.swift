@@ -2,7 +2,7 @@ import Crypto
 import Glibc
 import SystemPackage
 
-/// Reading and writing whole buffers on descriptors; the second of the two files that touch system calls.
+/// Reading and writing whole buffers on descriptors.
 extension FileDescriptor {
     /// Writes all of `bytes`, or throws the error number.
     func writeCompletely(_ bytes: RawSpan) throws(Errno) {
@@ -67,6 +67,11 @@ extension FileDescriptor {
     func setMode(_ mode: UInt32) throws(Errno) {
         guard fchmod(rawValue, mode_t(mode)) == 0 else { throw Errno(rawValue: errno) }
     }
+}
+
+extension SHA256 {
+    /// Hashes bytes without copying them.
+    mutating func update(_ bytes: RawSpan) { unsafe bytes.withUnsafeBytes { unsafe update(bufferPointer: $0) } }
 }
 
 /// The C library's text for an error number.

@@ -1,5 +1,4 @@
 package import ClusterModel
-import Glibc
 import SystemPackage
 
 /// The file that node_exporter's textfile collector reads; readable by everybody, and always whole (fault B07).
@@ -63,24 +62,5 @@ package struct MetricsFile: Sendable {
         }
         try folder.replaceFile(name, from: temporary)
         try folder.sync()
-    }
-}
-
-extension Directory {
-    /// A folder that others own or may read, such as the textfile collector's.
-    static func shared(at path: String) throws(BackupError) -> Directory {
-        let number = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .storage(path: path, doing: "open", errno: errno) }
-        return Directory(adopting: FileDescriptor(rawValue: number), path: path)
-    }
-
-    /// A small regular file as text, or nil when there is none that can be read.
-    func sharedText(of name: String) -> String? {
-        let number = unsafe openat(descriptor.rawValue, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else { return nil }
-        let file = FileDescriptor(rawValue: number)
-        defer { try? file.close() }
-        guard let found = try? attributes(of: file, name), found.kind == .file else { return nil }
-        return (try? file.readBytes(at: 0, upTo: 1 << 20)).map { String(decoding: $0, as: UTF8.self) }
     }
 }

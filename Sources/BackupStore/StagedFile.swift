@@ -53,7 +53,7 @@ package final class StagedFile: Sendable {
                 state.failure = folder.failure(error.rawValue, "write", name.leaf + ".part")
                 return state.failure
             }
-            unsafe bytes.withUnsafeBytes { unsafe state.hash.update(bufferPointer: $0) }
+            state.hash.update(bytes)
             state.bytes += Int64(bytes.byteCount)
             return nil
         }

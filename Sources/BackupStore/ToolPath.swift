@@ -1,5 +1,3 @@
-import Glibc
-
 /// The folders in which programs are looked for; given by the caller, never taken from the environment.
 package struct ToolPath: Sendable, Hashable {
     package let directories: [String]
@@ -18,8 +16,6 @@ package struct ToolPath: Sendable, Hashable {
 
     static func executable(_ name: String, in directory: String) -> String? {
         let path = directory + "/" + name
-        var status = stat()
-        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return unsafe access(path, X_OK) == 0 ? path : nil
+        return Directory.isExecutableFile(path) ? path : nil
     }
 }

@@ -37,8 +37,12 @@ struct FormatContractTests {
     private func request(level: Int) throws -> VerificationRequest {
         try Directory.root(at: sandbox.path, create: false).writeFile("key.txt", Array((AgeKeys.identity + "\n").utf8))
         return VerificationRequest(
-            level: level, identity: sandbox.path + "/key.txt", checker: TrailerChecker(facts: RestoreTestTests.facts),
-            scratch: ClusterSupply.id(99), time: TestTime())
+            level: level,
+            identity: sandbox.path + "/key.txt",
+            checker: TrailerChecker(facts: RestoreTestTests.facts),
+            scratch: ClusterSupply.id(99),
+            time: TestTime()
+        )
     }
 
     @Test("both sets are read, listed and verified to level 2")
@@ -87,7 +91,10 @@ struct FormatContractTests {
             tar -xf lb1.tar etc/haproxy/haproxy.cfg
             cat etc/haproxy/haproxy.cfg
             """
-        let child = ChildProcess(program: "/bin/sh", arguments: ["-ec", script, "sh", sandbox.path, Self.encrypted.text])
+        let child = ChildProcess(
+            program: "/bin/sh",
+            arguments: ["-ec", script, "sh", sandbox.path, Self.encrypted.text]
+        )
         let result = try await child.run(time: TestTime())
         #expect(result.exitCode == 0, "\(result.errors)")
         #expect(result.output.hasSuffix("etc/haproxy/haproxy.cfg\nglobal\n    maxconn 2000\n"))

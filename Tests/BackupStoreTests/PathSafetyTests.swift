@@ -89,6 +89,7 @@ struct PathSafetyTests {
         try folder.writeFile("master1.db", TrailerChecker.snapshot(pages: 4, seed: 99))
         let swapper = Swapper(etcd, outside)
         swapper.start()
+        defer { _ = swapper.stop() }
         let reader = SetReader(try store.published(id), id: id, cluster: Sandbox.cluster)
         let (manifest, digest) = try reader.manifest()
         func escaped() throws(BackupError) -> Bool {

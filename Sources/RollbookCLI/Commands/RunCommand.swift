@@ -11,6 +11,7 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
+    @Option(help: "Only these of the runbook's hosts (selector).") var on: String?
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
     func run() async throws {
@@ -35,7 +36,7 @@ struct RunCommand: AsyncParsableCommand {
         defer { lock.release() }
         await report?.began()
         do {
-            let plan = try await session.plan(entry, inputs: try inputs.values())
+            let plan = try await session.plan(entry, inputs: try inputs.values(), on: on)
             let code = try await RunFlow(session: session, view: view, asks: !yes).execute(plan, run: run, since: began)
             await context.connections.close()
             await report?.ended(code, took: surroundings.time.uptime - began)

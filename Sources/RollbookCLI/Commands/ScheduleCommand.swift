@@ -56,7 +56,6 @@ struct ScheduleCommand: ParsableCommand {
         # /etc/systemd/system/rollbook-\(runbook).service
         [Unit]
         Description=Rollbook \(runbook)
-        Documentation=man:rollbook(1)
         Wants=network-online.target
         After=network-online.target
 

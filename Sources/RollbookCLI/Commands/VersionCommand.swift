@@ -13,9 +13,7 @@ struct VersionCommand: ParsableCommand {
     @Option(help: "How to print the answer: text or json.") var format: OutputFormat = .text
 
     func run() throws {
-        let libraries = [
-            ("libssh2", SSHTransport.libraryVersion), ("swift", Self.swift),
-        ]
+        let libraries = LinkedLibraries.versions.map { ($0.name, $0.version) } + [("swift", Self.swift)]
         let formats = [
             ("plan", Plan.formatVersion), ("journal", 1), ("backup", Manifest.currentFormat), ("commandFrame", 1),
             ("inventory", 1), ("runbook", 1),

@@ -40,7 +40,11 @@ struct RunSession: Sendable {
     }
 
     /// Makes the plan; hosts are only read.
-    func plan(_ entry: RunbookSource.Entry, inputs: [String: String]) async throws -> Plan {
+    func plan(_ entry: RunbookSource.Entry, inputs: [String: String], on limit: String? = nil) async throws -> Plan {
+        let selector: HostSelector?
+        do { selector = try limit.map { try HostSelector($0) } } catch {
+            throw OperatorMessage(.usage, at: "--on", "\(error)")
+        }
         let facts = FactCache(
             cluster: context.cluster, connections: context.connections, parallel: context.parallel)
         let planner = Planner(cluster: context.cluster, registry: registry, facts: facts, views: try views()) { name in
@@ -49,7 +53,7 @@ struct RunSession: Sendable {
         return try await planner.plan(
             Planner.Request(
                 runbook: entry.runbook, inputs: inputs, bindings: bindings(of: entry), program: Version.program,
-                moment: surroundings.time.now))
+                moment: surroundings.time.now, limit: selector))
     }
 
     func bindings(of entry: RunbookSource.Entry) -> PlanBindings {

@@ -30,10 +30,14 @@ package struct Planner: Sendable {
         package let bindings: PlanBindings
         package let program: String
         package let moment: UTCMoment
+        /// Only these of the hosts that the stages pick; steps on the controller stay.
+        package let limit: HostSelector?
 
         package init(
-            runbook: Runbook, inputs: [String: String], bindings: PlanBindings, program: String, moment: UTCMoment
+            runbook: Runbook, inputs: [String: String], bindings: PlanBindings, program: String, moment: UTCMoment,
+            limit: HostSelector? = nil
         ) {
+            self.limit = limit
             self.runbook = runbook
             self.inputs = inputs
             self.bindings = bindings
@@ -48,7 +52,7 @@ package struct Planner: Sendable {
     ///   what hosts say or fail to say never throws but becomes part of the plan.
     package func plan(_ request: Request) async throws -> Plan {
         let inputs = try InputValues(declared: request.runbook.inputs, given: request.inputs)
-        let drafts = try draft(try flatten(request.runbook), inputs: inputs)
+        let drafts = try draft(try flatten(request.runbook), inputs: inputs, limit: request.limit)
         let identities = drafts.flatMap(\.hosts).map { FactRequest(HostIdentity(), on: $0.name) }
         let wanted = drafts.flatMap { $0.steps.flatMap { $0.step.facts(on: $0.target) } + $0.requireFacts }
         await facts.prefetch(identities + wanted)
@@ -153,10 +157,14 @@ package struct Planner: Sendable {
         }
     }
 
-    private func draft(_ stages: [RunbookStage], inputs: InputValues) throws -> [StageDraft] {
+    private func draft(_ stages: [RunbookStage], inputs: InputValues, limit: HostSelector?) throws -> [StageDraft] {
+        let allowed: Set<HostName>?
+        do { allowed = try limit.map { Set(try $0.hosts(in: cluster).map(\.name)) } } catch {
+            throw OperatorMessage(.usage, at: "--on", "\(error)")
+        }
         var used: [String: Int] = [:]
         return try stages.enumerated().map { index, stage in
-            try StageDraft(stage, index: index, cluster: cluster, registry: registry, inputs: inputs, used: &used)
+            try StageDraft(stage, index: index, cluster: cluster, registry: registry, inputs: inputs, allowed: allowed, used: &used)
         }
     }
 }

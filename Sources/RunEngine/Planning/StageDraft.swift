@@ -14,10 +14,10 @@ struct StageDraft {
 
     init(
         _ stage: RunbookStage, index: Int, cluster: Cluster, registry: StepRegistry, inputs: InputValues,
-        used: inout [String: Int]
+        allowed: Set<HostName>?, used: inout [String: Int]
     ) throws {
         let selected = try Self.select(stage, in: cluster)
-        hosts = selected.hosts
+        hosts = selected.hosts.filter { allowed?.contains($0.name) ?? true }
         source = stage
         let targets =
             hosts.map { StepTarget(host: $0, cluster: cluster) }

@@ -79,7 +79,9 @@ let package = Package(
         library("ClusterSteps", ["BackupStore", "ClusterModel", "EtcdSnapshot", "RemoteShell", "RunEngine"]),
         library("EtcdSnapshot", [crypto]),
         library(
-            "Manifests", ["ClusterModel", "RunEngine", crypto, system, .product(name: "Yams", package: "Yams")]),
+            "Manifests",
+            ["ClusterModel", "RunEngine", crypto, system, .product(name: "Yams", package: "Yams")]
+        ),
 
         // Engine
         library("ClusterModel"),

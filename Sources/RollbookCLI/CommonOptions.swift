@@ -6,7 +6,10 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case 
 
 /// Options of commands that need a cluster.
 struct ClusterOptions: ParsableArguments {
-    @Option(name: [.customShort("i"), .long], help: "Inventory file (else $ROLLBOOK_INVENTORY, ./Inventory or /etc/rollbook/inventory).")
+    @Option(
+        name: [.customShort("i"), .long],
+        help: "Inventory file (else $ROLLBOOK_INVENTORY, ./Inventory or /etc/rollbook/inventory)."
+    )
     var inventory: String?
 
     @OptionGroup var state: StateOptions
@@ -36,7 +39,10 @@ struct StateOptions: ParsableArguments {
 
 /// `--set name=value`, repeatable.
 struct InputOptions: ParsableArguments {
-    @Option(name: .customLong("set"), help: ArgumentHelp("Value of a runbook input; may be repeated.", valueName: "name=value"))
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp("Value of a runbook input; may be repeated.", valueName: "name=value")
+    )
     var assignments: [String] = []
 
     func values() throws -> [String: String] {

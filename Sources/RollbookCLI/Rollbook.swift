@@ -53,11 +53,14 @@ struct CommandEnding: Error {
 struct RootCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollbook",
-        abstract: "Operations runbooks for highly available Kubernetes clusters: plans, journaled runs, verified backups.",
+        abstract:
+            "Operations runbooks for highly available Kubernetes clusters: plans, journaled runs, verified backups.",
         discussion: "Exit codes are documented API (Docs/ExitCodes.md); an unknown code means failure.",
         subcommands: [
-            PlanCommand.self, RunCommand.self, ApplyCommand.self, ResumeCommand.self, RunsCommand.self, ShowCommand.self,
+            PlanCommand.self, RunCommand.self, ApplyCommand.self, ResumeCommand.self, RunsCommand.self,
+            ShowCommand.self,
             JournalCommand.self, BackupsCommand.self, RunbooksCommand.self, InventoryCommand.self, HostsCommand.self,
             FactsCommand.self, ScheduleCommand.self, VersionCommand.self,
-        ])
+        ]
+    )
 }

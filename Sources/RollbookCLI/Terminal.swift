@@ -14,7 +14,10 @@ enum Terminal {
         let error = write(text.hasSuffix("\n") ? text : text + "\n", to: 1)
         guard error == 0 else {
             throw OperatorMessage(
-                .storage, at: "standard output", "could not write the answer: \(unsafe String(cString: strerror(error)))")
+                .storage,
+                at: "standard output",
+                "could not write the answer: \(unsafe String(cString: strerror(error)))"
+            )
         }
     }
 

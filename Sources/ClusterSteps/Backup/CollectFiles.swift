@@ -29,10 +29,14 @@ package struct CollectFiles: Step {
     }
 
     package func facts(on target: StepTarget) -> [FactRequest] {
-        [FactRequest(CollectableFiles(kind: set, paths: target.cluster.paths), on: target.name)]
+        guard set != .etcd || target.host?.role != .master else { return [] }
+        return [FactRequest(CollectableFiles(kind: set, paths: target.cluster.paths), on: target.name)]
     }
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
+        if set == .etcd, target.host?.role == .master {
+            return .noop("etcd runs on this master; its files are in the control plane's archive")
+        }
         let found = try await facts.read(CollectableFiles(kind: set, paths: facts.cluster.paths), on: target.name)
         guard !found.paths.isEmpty else {
             return .blocked(OperatorMessage(.refused, "nothing of what a \(set.rawValue) host should have is there"))

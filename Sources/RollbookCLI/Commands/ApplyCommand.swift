@@ -7,7 +7,9 @@ import RunEngine
 /// `apply plan.json`: executes a saved plan, once, if nothing it was made from has changed.
 struct ApplyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "apply", abstract: "Execute a saved plan; refused when stale, altered or already applied.")
+        commandName: "apply",
+        abstract: "Execute a saved plan; refused when stale, altered or already applied."
+    )
 
     @Argument(help: "File written by `rollbook plan --out`.") var plan: String
     @OptionGroup var cluster: ClusterOptions
@@ -21,15 +23,27 @@ struct ApplyCommand: AsyncParsableCommand {
         let id = ContentHash(of: bytes).text
         if let expect, expect != id {
             throw OperatorMessage(
-                .integrity, at: plan, "its id is \(id), expected \(expect)", state: "Nothing was sent")
+                .integrity,
+                at: plan,
+                "its id is \(id), expected \(expect)",
+                state: "Nothing was sent"
+            )
         }
         let saved = try Plan.read(bytes, from: plan)
         guard try saved.bytes() == bytes else {
-            throw OperatorMessage(.integrity, at: plan, "it was altered after it was written", state: "Nothing was sent")
+            throw OperatorMessage(
+                .integrity,
+                at: plan,
+                "it was altered after it was written",
+                state: "Nothing was sent"
+            )
         }
         guard yes || surroundings.asksOnTerminal else {
             throw OperatorMessage(
-                .refused, "there is no terminal to ask for confirmation", next: "rollbook apply \(plan) --yes")
+                .refused,
+                "there is no terminal to ask for confirmation",
+                next: "rollbook apply \(plan) --yes"
+            )
         }
         let context = try ClusterContext.load(cluster, surroundings)
         let view = RunView(cluster.state, time: surroundings.time)
@@ -59,16 +73,23 @@ struct Staleness {
         ]
         for (name, then, today) in pairs where then != today {
             throw OperatorMessage(
-                .stale, at: name, "changed since the plan was made (\(then.prefix(19))… is now \(today.prefix(19))…)",
-                state: "Nothing was sent", next: "plan again: rollbook plan \(plan.runbook) --out FILE")
+                .stale,
+                at: name,
+                "changed since the plan was made (\(then.prefix(19))… is now \(today.prefix(19))…)",
+                state: "Nothing was sent",
+                next: "plan again: rollbook plan \(plan.runbook) --out FILE"
+            )
         }
         for run in try session.state.runs() {
             guard let folder = try session.state.existingRun(run), let recorded = try? JournalReader.verify(folder),
                 recorded.state.begin?.plan.text == id
             else { continue }
             throw OperatorMessage(
-                .stale, "this plan was applied as run \(run)", state: "Nothing was sent",
-                next: "rollbook show \(run)")
+                .stale,
+                "this plan was applied as run \(run)",
+                state: "Nothing was sent",
+                next: "rollbook show \(run)"
+            )
         }
     }
 }

@@ -8,11 +8,14 @@ import RunEngine
 
 struct BackupsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backups", abstract: "The catalogue of backups on this controller.",
+        commandName: "backups",
+        abstract: "The catalogue of backups on this controller.",
         subcommands: [
             BackupsListCommand.self, BackupsShowCommand.self, BackupsVerifyCommand.self, BackupsPruneCommand.self,
             BackupsStatusCommand.self,
-        ], defaultSubcommand: BackupsListCommand.self)
+        ],
+        defaultSubcommand: BackupsListCommand.self
+    )
 }
 
 /// What every `backups` command needs: the inventory's policy and the store of its cluster.
@@ -36,8 +39,11 @@ struct Backups {
     func store() throws -> BackupStore {
         guard let store = try existing else {
             throw OperatorMessage(
-                .refused, at: cluster.id.text, "there is no backup of this cluster in \(root)",
-                next: "rollbook run nightly-backup")
+                .refused,
+                at: cluster.id.text,
+                "there is no backup of this cluster in \(root)",
+                next: "rollbook run nightly-backup"
+            )
         }
         return store
     }
@@ -71,22 +77,41 @@ struct BackupsListCommand: AsyncParsableCommand {
                     "v": .integer(1), "cluster": .string(backups.cluster.id.text),
                     "backups": .array(sets.map { BackupRow($0, now: backups.surroundings.time.now).json }),
                     "problems": .array((catalogue?.problems ?? []).map { .string("\($0.name): \($0.what)") }),
-                ]))
+                ])
+            )
         }
         guard !sets.isEmpty else { return Terminal.answer("No backups of cluster \(backups.cluster.id) yet.") }
         var table = Table(
-            ("BACKUP", .left), ("AGE", .right), ("RESULT", .left), ("LEVEL", .right), ("SIZE", .right), ("REVISION", .right),
-            ("KEYS", .right), ("", .left))
+            ("BACKUP", .left),
+            ("AGE", .right),
+            ("RESULT", .left),
+            ("LEVEL", .right),
+            ("SIZE", .right),
+            ("REVISION", .right),
+            ("KEYS", .right),
+            ("", .left)
+        )
         for set in sets {
             let row = BackupRow(set, now: backups.surroundings.time.now)
-            table.add(set.id.text, row.age, set.result.rawValue, String(set.level), row.size, row.revision, row.keys, row.marks)
+            table.add(
+                set.id.text,
+                row.age,
+                set.result.rawValue,
+                String(set.level),
+                row.size,
+                row.revision,
+                row.keys,
+                row.marks
+            )
         }
         Terminal.answer(table.text)
         for problem in catalogue?.problems ?? [] {
             Terminal.error("rollbook: note: \(problem.name.escapedOnOneLine): \(problem.what.escapedOnOneLine)")
         }
         if let catalogue, !catalogue.bad.isEmpty {
-            Terminal.error("rollbook: note: \(catalogue.bad.count) backups failed verification and are set aside in bad/")
+            Terminal.error(
+                "rollbook: note: \(catalogue.bad.count) backups failed verification and are set aside in bad/"
+            )
         }
     }
 }
@@ -106,7 +131,9 @@ struct BackupRow {
     var revision: String { summary.revision.map(String.init) ?? "-" }
     var keys: String { summary.liveKeys.map(String.init) ?? "-" }
     var marks: String {
-        [summary.encrypted ? "encrypted" : nil, summary.pinned ? "pinned" : nil].compactMap { $0 }.joined(separator: ", ")
+        [summary.encrypted ? "encrypted" : nil, summary.pinned ? "pinned" : nil].compactMap { $0 }.joined(
+            separator: ", "
+        )
     }
 
     var json: JSONValue {
@@ -134,15 +161,22 @@ struct BackupsShowCommand: AsyncParsableCommand {
         let (manifest, sha256) = try store.manifest(of: id)
         if cluster.state.format == .json {
             return try JSONAnswer.print(
-                .object(["v": .integer(1), "manifestSHA256": .string(sha256), "manifest": try JSONValue(encoding: manifest)]))
+                .object([
+                    "v": .integer(1), "manifestSHA256": .string(sha256), "manifest": try JSONValue(encoding: manifest),
+                ])
+            )
         }
-        Terminal.answer(BackupDetails(manifest, sha256: sha256, summary: try store.summary(of: id), path: store.path).text)
+        Terminal.answer(
+            BackupDetails(manifest, sha256: sha256, summary: try store.summary(of: id), path: store.path).text
+        )
     }
 }
 
 struct BackupsPruneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prune", abstract: "Remove backups that the retention policy no longer keeps.")
+        commandName: "prune",
+        abstract: "Remove backups that the retention policy no longer keeps."
+    )
 
     @OptionGroup var cluster: ClusterOptions
     @Flag(name: .shortAndLong, help: "Remove; without it only show what would be removed.") var yes = false
@@ -153,8 +187,12 @@ struct BackupsPruneCommand: AsyncParsableCommand {
         let store = try backups.store()
         let policy = backups.cluster.backup
         let decision = try store.planRetention(
-            policy: policy.retention, interval: policy.interval, now: backups.surroundings.time.now, occasion: .asked,
-            confirmedCount: confirmCount)
+            policy: policy.retention,
+            interval: policy.interval,
+            now: backups.surroundings.time.now,
+            occasion: .asked,
+            confirmedCount: confirmCount
+        )
         var table = Table(("BACKUP", .left), ("", .left), ("WHY", .left))
         for kept in decision.keep { table.add(kept.id.text, "keep", kept.rules.joined(separator: ", ")) }
         for victim in decision.delete { table.add(victim.id.text, yes ? "remove" : "would remove", victim.why) }
@@ -163,8 +201,10 @@ struct BackupsPruneCommand: AsyncParsableCommand {
         guard yes else { return Terminal.answer("Nothing was removed. To remove: rollbook backups prune --yes") }
         let context = try ClusterContext.load(cluster, backups.surroundings)
         let session = try RunSession(
-            context, stateOption: cluster.state.stateDir,
-            view: RunView(cluster.state, time: backups.surroundings.time))
+            context,
+            stateOption: cluster.state.stateDir,
+            view: RunView(cluster.state, time: backups.surroundings.time)
+        )
         let lock = try session.lock(for: session.newRunID(), runbook: "backups prune")
         defer { lock.release() }
         let removed = try store.apply(decision)
@@ -174,7 +214,9 @@ struct BackupsPruneCommand: AsyncParsableCommand {
 
 struct BackupsStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "For monitoring: is there a good backup that is new enough?")
+        commandName: "status",
+        abstract: "For monitoring: is there a good backup that is new enough?"
+    )
 
     @OptionGroup var cluster: ClusterOptions
     @Option(help: "Oldest age that is still fine: 90m, 26h, 2d.") var maxAge: String = "26h"
@@ -192,14 +234,17 @@ struct BackupsStatusCommand: AsyncParsableCommand {
             try JSONAnswer.print(
                 .object([
                     "v": .integer(1), "cluster": .string(backups.cluster.id.text),
-                    "verdict": .string(status?.verdict.rawValue ?? "none"), "maxAgeSeconds": .integer(limit.components.seconds),
+                    "verdict": .string(status?.verdict.rawValue ?? "none"),
+                    "maxAgeSeconds": .integer(limit.components.seconds),
                     "newestGood": newest.map { BackupRow($0, now: now).json } ?? .null,
-                ]))
+                ])
+            )
         } else if let newest, let age = status?.age {
             let verdict = status?.verdict == .fresh ? "ok" : status?.verdict == .stale ? "TOO OLD" : "CLOCK IN DOUBT"
             Terminal.answer(
                 "\(backups.cluster.id): \(verdict): newest good backup \(newest.id) is \(age.brief) old (limit \(maxAge)), "
-                    + "level \(newest.level), revision \(newest.revision.map(String.init) ?? "-")")
+                    + "level \(newest.level), revision \(newest.revision.map(String.init) ?? "-")"
+            )
         } else {
             Terminal.answer("\(backups.cluster.id): NONE: there is no good backup (limit \(maxAge))")
         }

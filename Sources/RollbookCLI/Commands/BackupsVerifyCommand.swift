@@ -9,7 +9,9 @@ import RunEngine
 struct BackupsVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Verify a backup: 0 manifest, 1 stored hashes, 2 snapshot structure, 3 a real restore into a scratch etcd.")
+        abstract:
+            "Verify a backup: 0 manifest, 1 stored hashes, 2 snapshot structure, 3 a real restore into a scratch etcd."
+    )
 
     @Argument(help: "Backup id (else the newest).") var id: String?
     @OptionGroup var cluster: ClusterOptions
@@ -41,30 +43,45 @@ struct BackupsVerifyCommand: AsyncParsableCommand {
             }
             codes.append(error.code)
             try store.markBad(
-                id, reason: error.message.event, findings: report.findings, at: backups.surroundings.time.now)
+                id,
+                reason: error.message.event,
+                findings: report.findings,
+                at: backups.surroundings.time.now
+            )
             Terminal.error(
                 error.message.completed(
-                    state: "It was set aside in bad/ and no longer counts as a backup", next: "rollbook run nightly-backup"
-                ).description)
+                    state: "It was set aside in bad/ and no longer counts as a backup",
+                    next: "rollbook run nightly-backup"
+                ).description
+            )
         }
         if cluster.state.format == .json {
-            try JSONAnswer.print(.object(["v": .integer(1), "level": .integer(Int64(level)), "backups": .array(entries)]))
+            try JSONAnswer.print(
+                .object(["v": .integer(1), "level": .integer(Int64(level)), "backups": .array(entries)])
+            )
         }
         try noteRestoreTest(backups, failed: !codes.isEmpty)
         if !codes.isEmpty { throw CommandEnding(code: ExitCode.mostSevere(codes)) }
     }
 
     private func request(_ backups: Backups) -> VerificationRequest {
-        let search = (tools.map { [backups.surroundings.absolute($0)] } ?? pathFolders(backups)) + ToolPath.standard.directories
+        let search =
+            (tools.map { [backups.surroundings.absolute($0)] } ?? pathFolders(backups)) + ToolPath.standard.directories
         return VerificationRequest(
-            level: level, identity: identity.map { backups.surroundings.absolute($0) }, checker: SnapshotChecker(),
-            tools: ToolPath(search), scratch: BackupID(moment: backups.surroundings.time.now, random: .random(in: .min ... .max)),
-            time: backups.surroundings.time)
+            level: level,
+            identity: identity.map { backups.surroundings.absolute($0) },
+            checker: SnapshotChecker(),
+            tools: ToolPath(search),
+            scratch: BackupID(moment: backups.surroundings.time.now, random: .random(in: .min ... .max)),
+            time: backups.surroundings.time
+        )
     }
 
     /// A controller may keep etcd's tools in a folder of its own and name it in PATH.
     private func pathFolders(_ backups: Backups) -> [String] {
-        (backups.surroundings.environment["PATH"] ?? "").split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
+        (backups.surroundings.environment["PATH"] ?? "").split(separator: ":").map(String.init).filter {
+            $0.hasPrefix("/")
+        }
     }
 
     private func show(_ report: VerificationReport) {
@@ -77,7 +94,8 @@ struct BackupsVerifyCommand: AsyncParsableCommand {
         if let restore = report.restore {
             Terminal.answer(
                 "  restored into etcd \(restore.etcdVersion) on loopback in \(restore.took.brief): revision "
-                    + "\(restore.revision), \(restore.keys) keys, as the manifest says")
+                    + "\(restore.revision), \(restore.keys) keys, as the manifest says"
+            )
         }
     }
 
@@ -95,6 +113,8 @@ struct BackupsVerifyCommand: AsyncParsableCommand {
         guard level == 3, !failed, let path = backups.cluster.backup.metricsFile else { return }
         let writer = RunID(moment: backups.surroundings.time.now, random: .random(in: .min ... .max))
         try MetricsFile(path: path, cluster: backups.cluster.id).noteRestoreTest(
-            at: backups.surroundings.time.now, writer: writer)
+            at: backups.surroundings.time.now,
+            writer: writer
+        )
     }
 }

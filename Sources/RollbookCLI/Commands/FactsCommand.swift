@@ -6,7 +6,10 @@ import RunEngine
 
 /// `facts`: what planning reads, host by host; changes nothing.
 struct FactsCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "facts", abstract: "Read facts of hosts; changes nothing.")
+    static let configuration = CommandConfiguration(
+        commandName: "facts",
+        abstract: "Read facts of hosts; changes nothing."
+    )
 
     @OptionGroup var cluster: ClusterOptions
     @Option(help: "Which hosts (selector).") var on: String = "all"
@@ -19,11 +22,19 @@ struct FactsCommand: AsyncParsableCommand {
         for name in only where !readings.names.contains(name) {
             let hint = nearest(to: name, among: readings.names).map { "; did you mean '\($0)'?" } ?? ""
             throw OperatorMessage(
-                .usage, at: "--only \(name)", "no such fact\(hint)", next: "one of \(readings.names.joined(separator: ", "))")
+                .usage,
+                at: "--only \(name)",
+                "no such fact\(hint)",
+                next: "one of \(readings.names.joined(separator: ", "))"
+            )
         }
         let cache = FactCache(cluster: context.cluster, connections: context.connections, parallel: context.parallel)
         let answers = try await readings.read(
-            of: try Selection.hosts(on, in: context.cluster), only: only, from: cache, cluster: context.cluster)
+            of: try Selection.hosts(on, in: context.cluster),
+            only: only,
+            from: cache,
+            cluster: context.cluster
+        )
         await context.connections.close()
         var codes: [ExitCode] = []
         for answer in answers {
@@ -42,14 +53,18 @@ struct FactsCommand: AsyncParsableCommand {
                             return .object([
                                 "host": .string(answer.host.text), "fact": .string(answer.fact), "value": value,
                             ])
-                        }),
-                ]))
+                        }
+                    ),
+                ])
+            )
         } else {
             for answer in answers { Terminal.answer(Self.text(of: answer)) }
         }
         if !codes.isEmpty {
             throw CommandEnding(
-                code: codes.count == answers.count ? ExitCode.mostSevere(codes) : ExitCode.mostSevere(codes + [.partial]))
+                code: codes.count == answers.count
+                    ? ExitCode.mostSevere(codes) : ExitCode.mostSevere(codes + [.partial])
+            )
         }
     }
 

@@ -6,13 +6,18 @@ import SSHTransport
 
 struct HostsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "hosts", abstract: "Host keys: what hosts offer, and which are trusted.",
-        subcommands: [HostsScanCommand.self, HostsTrustCommand.self])
+        commandName: "hosts",
+        abstract: "Host keys: what hosts offer, and which are trusted.",
+        subcommands: [HostsScanCommand.self, HostsTrustCommand.self]
+    )
 }
 
 /// `hosts scan`: the keys that hosts offer, beside what known hosts says of them; trusts nothing.
 struct HostsScanCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "scan", abstract: "Show the host keys that hosts offer.")
+    static let configuration = CommandConfiguration(
+        commandName: "scan",
+        abstract: "Show the host keys that hosts offer."
+    )
 
     @OptionGroup var cluster: ClusterOptions
     @Option(help: "Which hosts (selector).") var on: String = "all"
@@ -28,16 +33,21 @@ struct HostsScanCommand: AsyncParsableCommand {
             do {
                 for offered in try await context.connections.scan(host) {
                     let verdict = context.hostKeys.verdict(
-                        forHost: host.ssh.hostKeyAlias ?? host.ssh.address, port: host.ssh.hostKeyAlias == nil ? host.ssh.port : 22,
-                        keyType: offered.type, key: offered.key)
+                        forHost: host.ssh.hostKeyAlias ?? host.ssh.address,
+                        port: host.ssh.hostKeyAlias == nil ? host.ssh.port : 22,
+                        keyType: offered.type,
+                        key: offered.key
+                    )
                     let print = HostKeyFingerprint(ofKey: offered.key).description
                     let word = Self.word(for: verdict)
                     table.add(host.name.text, offered.type, print, word)
                     entries.append(
                         .object([
-                            "host": .string(host.name.text), "type": .string(offered.type), "fingerprint": .string(print),
+                            "host": .string(host.name.text), "type": .string(offered.type),
+                            "fingerprint": .string(print),
                             "verdict": .string(word),
-                        ]))
+                        ])
+                    )
                 }
             } catch {
                 codes.append(error.exitCode)
@@ -49,10 +59,14 @@ struct HostsScanCommand: AsyncParsableCommand {
             try JSONAnswer.print(.object(["v": .integer(1), "keys": .array(entries)]))
         } else {
             Terminal.answer(table.text)
-            Terminal.answer("\nCompare a fingerprint with one you got another way, then: rollbook hosts trust HOST --fingerprint SHA256:…")
+            Terminal.answer(
+                "\nCompare a fingerprint with one you got another way, then: rollbook hosts trust HOST --fingerprint SHA256:…"
+            )
         }
         if !codes.isEmpty {
-            throw CommandEnding(code: entries.isEmpty ? ExitCode.mostSevere(codes) : ExitCode.mostSevere(codes + [.partial]))
+            throw CommandEnding(
+                code: entries.isEmpty ? ExitCode.mostSevere(codes) : ExitCode.mostSevere(codes + [.partial])
+            )
         }
     }
 
@@ -69,7 +83,9 @@ struct HostsScanCommand: AsyncParsableCommand {
 /// `hosts trust HOST --fingerprint SHA256:…`: accepts one key, when the host really offers it.
 struct HostsTrustCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "trust", abstract: "Accept one host key explicitly.")
+        commandName: "trust",
+        abstract: "Accept one host key explicitly."
+    )
 
     @Argument(help: "Host of the inventory.") var host: String
     @Option(help: "The fingerprint you were told, SHA256:….") var fingerprint: String
@@ -90,8 +106,12 @@ struct HostsTrustCommand: AsyncParsableCommand {
         guard let key = offered.first(where: { HostKeyFingerprint(ofKey: $0.key) == wanted }) else {
             let list = offered.map { "\($0.type) \(HostKeyFingerprint(ofKey: $0.key))" }.joined(separator: ", ")
             throw OperatorMessage(
-                .security, at: host.name.text, "it does not offer that key; it offers \(list)", state: "Nothing was trusted",
-                next: "find out why before you trust anything")
+                .security,
+                at: host.name.text,
+                "it does not offer that key; it offers \(list)",
+                state: "Nothing was trusted",
+                next: "find out why before you trust anything"
+            )
         }
         let blob: KnownHostsKey
         do { blob = try KnownHostsKey(blob: key.key) } catch {
@@ -99,10 +119,13 @@ struct HostsTrustCommand: AsyncParsableCommand {
         }
         // OpenSSH drops the port where an alias names the host.
         let outcome = try KnownHostsAppender(paths: context.hostKeys.paths).trust(
-            blob, forHost: host.ssh.hostKeyAlias ?? host.ssh.address,
-            port: host.ssh.hostKeyAlias == nil ? host.ssh.port : 22)
+            blob,
+            forHost: host.ssh.hostKeyAlias ?? host.ssh.address,
+            port: host.ssh.hostKeyAlias == nil ? host.ssh.port : 22
+        )
         switch outcome {
-        case .added(_, let file): Terminal.answer("\(host.name): \(key.type) \(wanted) is trusted now (added to \(file))")
+        case .added(_, let file):
+            Terminal.answer("\(host.name): \(key.type) \(wanted) is trusted now (added to \(file))")
         case .alreadyTrusted: Terminal.answer("\(host.name): \(key.type) \(wanted) was trusted already")
         }
     }

@@ -5,13 +5,18 @@ import SystemPackage
 
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "journal", abstract: "Check journals.", subcommands: [JournalVerifyCommand.self])
+        commandName: "journal",
+        abstract: "Check journals.",
+        subcommands: [JournalVerifyCommand.self]
+    )
 }
 
 /// `journal verify [RUN]`: checks every hash, the plan and the witnesses of one run or of all; changes nothing.
 struct JournalVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Verify the chain of one run, or of all runs.")
+        commandName: "verify",
+        abstract: "Verify the chain of one run, or of all runs."
+    )
 
     @Argument(help: "Run id (else all runs).") var id: String?
     @OptionGroup var state: StateOptions
@@ -40,7 +45,10 @@ struct JournalVerifyCommand: ParsableCommand {
                 let damaged = JournalReader.damagedOutputs(of: recorded)
                 guard damaged.isEmpty else {
                     throw OperatorMessage(
-                        .integrity, at: id.text, "outputs do not match what was recorded: \(damaged.joined(separator: ", "))")
+                        .integrity,
+                        at: id.text,
+                        "outputs do not match what was recorded: \(damaged.joined(separator: ", "))"
+                    )
                 }
                 fields["ok"] = .bool(true)
                 fields["records"] = .integer(Int64(recorded.records.count))

@@ -7,7 +7,9 @@ import RunEngine
 /// `plan RUNBOOK`: the dry run; nothing on any host is changed.
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Show what a runbook would do now; changes nothing on any host.")
+        commandName: "plan",
+        abstract: "Show what a runbook would do now; changes nothing on any host."
+    )
 
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
@@ -42,7 +44,12 @@ struct PlanCommand: AsyncParsableCommand {
     /// A plan names machines and files; it is kept private, and never written over another file.
     private func store(_ bytes: [UInt8], at path: String) throws {
         guard !FileManager.default.fileExists(atPath: path) else {
-            throw OperatorMessage(.refused, at: path, "there is such a file already", next: "choose another name for --out")
+            throw OperatorMessage(
+                .refused,
+                at: path,
+                "there is such a file already",
+                next: "choose another name for --out"
+            )
         }
         do {
             try Data(bytes).write(to: URL(filePath: path), options: .withoutOverwriting)

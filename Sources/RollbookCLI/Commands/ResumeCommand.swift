@@ -7,7 +7,9 @@ import SystemPackage
 /// `resume [RUN]`: goes on with a run that was interrupted; executes its stored plan, never plans again.
 struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Go on with an interrupted run, by its stored plan.")
+        commandName: "resume",
+        abstract: "Go on with an interrupted run, by its stored plan."
+    )
 
     @Argument(help: "Run id (else the newest run that can go on).") var id: String?
     @OptionGroup var cluster: ClusterOptions
@@ -28,14 +30,20 @@ struct ResumeCommand: AsyncParsableCommand {
         let stored = try Plan.read(bytes, from: folder.plan.string)
         guard stored.cluster.id == context.cluster.id else {
             throw OperatorMessage(
-                .refused, at: folder.run.text,
-                "the run is of cluster \(stored.cluster.id), the inventory of \(context.cluster.id)")
+                .refused,
+                at: folder.run.text,
+                "the run is of cluster \(stored.cluster.id), the inventory of \(context.cluster.id)"
+            )
         }
         let report = session.report(for: folder.run, stored.report)
         let (plan, ending) = try await session.resume(folder)
         await context.connections.close()
         let code = try RunFlow(session: session, view: view, asks: false).finish(
-            ending, plan: plan, run: folder.run, since: began)
+            ending,
+            plan: plan,
+            run: folder.run,
+            since: began
+        )
         await report?.ended(code, took: surroundings.time.uptime - began)
         if code != .done { throw CommandEnding(code: code) }
     }

@@ -6,7 +6,9 @@ import RunEngine
 /// `run RUNBOOK`: plan, show, confirm, execute that plan.
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Plan a runbook, show the plan, ask, and execute exactly that plan.")
+        commandName: "run",
+        abstract: "Plan a runbook, show the plan, ask, and execute exactly that plan."
+    )
 
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
@@ -18,8 +20,11 @@ struct RunCommand: AsyncParsableCommand {
         let surroundings = try Surroundings.current()
         guard yes || surroundings.asksOnTerminal else {
             throw OperatorMessage(
-                .refused, "there is no terminal to ask for confirmation", state: "Nothing was contacted",
-                next: "rollbook run \(runbook) --yes")
+                .refused,
+                "there is no terminal to ask for confirmation",
+                state: "Nothing was contacted",
+                next: "rollbook run \(runbook) --yes"
+            )
         }
         let began = surroundings.time.uptime
         let context = try ClusterContext.load(cluster, surroundings)
@@ -75,8 +80,12 @@ struct RunFlow: Sendable {
     func finish(_ ending: Executor.Ending, plan: Plan, run: RunID, since began: Duration) throws -> ExitCode {
         let recorded = try JournalReader.verify(session.state.folder(of: run))
         try view.show(
-            ending, of: plan, run: run, facts: RunSummary.facts(of: plan, recorded.state),
-            took: session.context.surroundings.time.uptime - began)
+            ending,
+            of: plan,
+            run: run,
+            facts: RunSummary.facts(of: plan, recorded.state),
+            took: session.context.surroundings.time.uptime - began
+        )
         return ending.exitCode
     }
 }

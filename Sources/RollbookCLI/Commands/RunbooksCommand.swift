@@ -5,8 +5,11 @@ import RunEngine
 
 struct RunbooksCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "runbooks", abstract: "The runbooks in reach.",
-        subcommands: [RunbooksListCommand.self, RunbooksShowCommand.self], defaultSubcommand: RunbooksListCommand.self)
+        commandName: "runbooks",
+        abstract: "The runbooks in reach.",
+        subcommands: [RunbooksListCommand.self, RunbooksShowCommand.self],
+        defaultSubcommand: RunbooksListCommand.self
+    )
 }
 
 struct RunbooksListCommand: ParsableCommand {
@@ -25,7 +28,8 @@ struct RunbooksListCommand: ParsableCommand {
                 .object([
                     "name": .string(name), "from": .string(entry.path ?? "built in"),
                     "summary": .string(entry.runbook.summary), "digest": .string(entry.runbook.digest),
-                ]))
+                ])
+            )
         }
         if state.format == .json {
             try JSONAnswer.print(.object(["v": .integer(1), "runbooks": .array(entries)]))
@@ -36,7 +40,10 @@ struct RunbooksListCommand: ParsableCommand {
 }
 
 struct RunbooksShowCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show a runbook's inputs and stages.")
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show a runbook's inputs and stages."
+    )
 
     @Argument(help: "Runbook name, or a YAML file.") var name: String
     @OptionGroup var state: StateOptions
@@ -70,7 +77,8 @@ struct RunbooksShowCommand: ParsableCommand {
                         "require": .array(stage.require.map { .string($0.kind) }),
                         "steps": .array(stage.steps.map { .string($0.kind) }),
                     ])
-                }),
+                }
+            ),
         ])
     }
 }

@@ -18,8 +18,14 @@ struct RunsCommand: ParsableCommand {
             return Terminal.answer("No runs yet.")
         }
         var table = Table(
-            ("RUN", .left), ("RUNBOOK", .left), ("CLUSTER", .left), ("STATUS", .left), ("EXIT", .right), ("DONE", .right),
-            ("STARTED", .left))
+            ("RUN", .left),
+            ("RUNBOOK", .left),
+            ("CLUSTER", .left),
+            ("STATUS", .left),
+            ("EXIT", .right),
+            ("DONE", .right),
+            ("STARTED", .left)
+        )
         var entries: [JSONValue] = []
         for run in try folder.runs().reversed().prefix(max(0, last)) {
             guard let place = try folder.existingRun(run) else { continue }

@@ -7,7 +7,9 @@ import RunEngine
 /// `schedule RUNBOOK --at 02:15`: prints a systemd service and timer, or a crontab line, ready to install.
 struct ScheduleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "schedule", abstract: "Print a systemd timer or a crontab line that runs a runbook every day.")
+        commandName: "schedule",
+        abstract: "Print a systemd timer or a crontab line that runs a runbook every day."
+    )
 
     enum Kind: String, ExpressibleByArgument, CaseIterable { case systemd, cron }
 
@@ -34,17 +36,22 @@ struct ScheduleCommand: ParsableCommand {
         let binary = program ?? (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         var words = [binary ?? "/usr/local/bin/rollbook", "run", runbook, "--yes", "--quiet", "--inventory", path]
         if let stateDir { words += ["--state-dir", surroundings.absolute(stateDir)] }
-        for word in words where !word.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"\"'\\$%`;".utf8.contains($0) }) {
+        for word in words where !word.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"\"'\\$%`;".utf8.contains($0) })
+        {
             throw OperatorMessage(
-                .usage, at: word, "a path with spaces, quotes, '$' or '%' cannot stand in a unit and a crontab alike",
-                next: "use a plain path")
+                .usage,
+                at: word,
+                "a path with spaces, quotes, '$' or '%' cannot stand in a unit and a crontab alike",
+                next: "use a plain path"
+            )
         }
         return words
     }
 
     static func time(_ text: String) throws(OperatorMessage) -> (hour: String, minute: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0].count == 2, parts[1].count == 2, let hour = Int(parts[0]), let minute = Int(parts[1]),
+        guard parts.count == 2, parts[0].count == 2, parts[1].count == 2, let hour = Int(parts[0]),
+            let minute = Int(parts[1]),
             (0..<24).contains(hour), (0..<60).contains(minute)
         else { throw OperatorMessage(.usage, at: "--at \(text)", "is no time of day", next: "write it as 02:15") }
         return (String(parts[0]), String(parts[1]))

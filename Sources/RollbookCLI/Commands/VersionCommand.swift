@@ -8,7 +8,10 @@ import SSHTransport
 
 /// `version`: the program, the libraries it runs with, and the formats it reads and writes.
 struct VersionCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "version", abstract: "Show versions of program, libraries and formats.")
+    static let configuration = CommandConfiguration(
+        commandName: "version",
+        abstract: "Show versions of program, libraries and formats."
+    )
 
     @Option(help: "How to print the answer: text or json.") var format: OutputFormat = .text
 
@@ -24,7 +27,8 @@ struct VersionCommand: ParsableCommand {
                     "v": .integer(1), "version": .string(Version.number),
                     "libraries": .object(libraries.reduce(into: [:]) { $0[$1.0] = .string($1.1) }),
                     "formats": .object(formats.reduce(into: [:]) { $0[$1.0] = .integer(Int64($1.1)) }),
-                ]))
+                ])
+            )
         }
         Terminal.answer(Version.program)
         for (name, version) in libraries { Terminal.answer("  \(name) \(version)") }

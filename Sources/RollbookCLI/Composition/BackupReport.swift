@@ -30,9 +30,15 @@ struct BackupReport: Sendable {
             let catalogue = try? store?.catalogue()
             let newest = catalogue?.newestGood
             let figures = BackupMetrics(
-                lastRun: time.now, lastSuccess: code == .done ? time.now : nil, exitCode: code, duration: duration,
-                snapshotBytes: newest?.snapshotBytes, snapshotRevision: newest?.revision, verifiedLevel: newest?.level,
-                sets: catalogue?.sets.count ?? 0)
+                lastRun: time.now,
+                lastSuccess: code == .done ? time.now : nil,
+                exitCode: code,
+                duration: duration,
+                snapshotBytes: newest?.snapshotBytes,
+                snapshotRevision: newest?.revision,
+                verifiedLevel: newest?.level,
+                sets: catalogue?.sets.count ?? 0
+            )
             do { try file.write(figures, writer: run) } catch { Terminal.error(error.message.description) }
         }
         await ping(code == .done ? "" : "/fail")
@@ -46,8 +52,12 @@ struct BackupReport: Sendable {
         let configuration = "url = \"\(url)\(suffix)\"\nsilent\nfail\nmax-time = 10\nretry = 2\noutput = /dev/null\n"
         do {
             let result = try await Subprocess.run(
-                .path(FilePath("/usr/bin/curl")), arguments: ["--config", "-"], input: .string(configuration),
-                output: .discarded, error: .discarded)
+                .path(FilePath("/usr/bin/curl")),
+                arguments: ["--config", "-"],
+                input: .string(configuration),
+                output: .discarded,
+                error: .discarded
+            )
             guard !result.terminationStatus.isSuccess else { return }
             Terminal.error("rollbook: note: the ping URL did not answer; the run's outcome is not changed by that")
         } catch {

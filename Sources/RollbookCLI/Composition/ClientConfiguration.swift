@@ -20,10 +20,18 @@ struct ClientConfiguration: SSHDefaults {
         entry.hostKeyAlias = found.hostKeyAlias
         entry.identitiesOnly = found.identitiesOnly ?? false
         let tokens = SSHConfigurationTokens(
-            home: surroundings.home, localUser: surroundings.user, remoteUser: found.user ?? surroundings.user,
-            host: found.hostName, port: found.port ?? 22, alias: alias, hostKeyAlias: found.hostKeyAlias)
+            home: surroundings.home,
+            localUser: surroundings.user,
+            remoteUser: found.user ?? surroundings.user,
+            host: found.hostName,
+            port: found.port ?? 22,
+            alias: alias,
+            hostKeyAlias: found.hostKeyAlias
+        )
         entry.identityFiles = found.identityFiles.filter { $0 != "none" }.compactMap { try? tokens.expand($0) }
-        entry.knownHosts = (found.userKnownHostsFiles ?? []).filter { $0 != "none" }.compactMap { try? tokens.expand($0) }
+        entry.knownHosts = (found.userKnownHostsFiles ?? []).filter { $0 != "none" }.compactMap {
+            try? tokens.expand($0)
+        }
         entry.proxyJump = (found.proxyJump ?? []).map(\.text)
         return entry
     }

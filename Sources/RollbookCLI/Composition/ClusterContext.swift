@@ -31,17 +31,24 @@ struct ClusterContext: Sendable {
         var logger = Logger(label: "rollbook.ssh") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         let options = SSHOptions(
-            maximumHandshakes: max(parallel, 1), agentSocketPath: surroundings.environment["SSH_AUTH_SOCK"])
+            maximumHandshakes: max(parallel, 1),
+            agentSocketPath: surroundings.environment["SSH_AUTH_SOCK"]
+        )
         connections = SSHConnections(
-            SSHTransport(options: options, hostKeys: hostKeys, logger: logger))
+            SSHTransport(options: options, hostKeys: hostKeys, logger: logger)
+        )
     }
 
     static func loadInventory(_ path: String, _ surroundings: Surroundings, isVerbose: Bool) throws -> Inventory {
         let configuration = try SSHConfigurationLoader(home: surroundings.home).load()
         for diagnostic in configuration.diagnostics where isVerbose { Terminal.error(diagnostic.rendered) }
         let context = InventoryContext(
-            homeDirectory: surroundings.home, user: surroundings.user, workingDirectory: surroundings.workingDirectory,
-            defaultIdentityFiles: defaultKeys(surroundings.home), sshDefaults: ClientConfiguration(configuration, surroundings))
+            homeDirectory: surroundings.home,
+            user: surroundings.user,
+            workingDirectory: surroundings.workingDirectory,
+            defaultIdentityFiles: defaultKeys(surroundings.home),
+            sshDefaults: ClientConfiguration(configuration, surroundings)
+        )
         let inventory: Inventory
         let bytes = try ManifestFile.read(path)
         do { inventory = try InventoryLoader.load(bytes, path: path, context: context) } catch {
@@ -80,11 +87,17 @@ struct InventoryFinder {
             if let only = files.first, files.count == 1 { return "\(folder)/\(only)" }
             guard files.isEmpty else {
                 throw OperatorMessage(
-                    .usage, at: folder, "several inventories: \(files.joined(separator: ", "))",
-                    next: "choose one with --inventory \(folder)/\(files[0])")
+                    .usage,
+                    at: folder,
+                    "several inventories: \(files.joined(separator: ", "))",
+                    next: "choose one with --inventory \(folder)/\(files[0])"
+                )
             }
         }
         throw OperatorMessage(
-            .usage, "no inventory", next: "write one (Inventory/example.yaml shows how) and name it with --inventory FILE")
+            .usage,
+            "no inventory",
+            next: "write one (Inventory/example.yaml shows how) and name it with --inventory FILE"
+        )
     }
 }

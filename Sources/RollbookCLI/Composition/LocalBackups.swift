@@ -24,8 +24,11 @@ struct LocalBackups: BackupOutlook {
     func retention() throws -> RetentionDecision {
         guard let store = try existing() else { return .nothing }
         return try store.planRetention(
-            policy: cluster.backup.retention, interval: cluster.backup.interval, now: time.now,
-            occasion: .afterBackup(nil))
+            policy: cluster.backup.retention,
+            interval: cluster.backup.interval,
+            now: time.now,
+            occasion: .afterBackup(nil)
+        )
     }
 
     /// The store, or nil when no backup was ever made.

@@ -35,7 +35,12 @@ struct RunSession: Sendable {
             throw OperatorMessage(.fault, at: "/proc", "cannot tell this process from others")
         }
         let hint = LockHint(
-            run: run, process: process, program: Version.program, runbook: runbook, since: surroundings.time.now)
+            run: run,
+            process: process,
+            program: Version.program,
+            runbook: runbook,
+            since: surroundings.time.now
+        )
         return try RunLock.take(state.lock(of: context.cluster.id), hint: hint, what: "cluster \(context.cluster.id)")
     }
 
@@ -46,19 +51,31 @@ struct RunSession: Sendable {
             throw OperatorMessage(.usage, at: "--on", "\(error)")
         }
         let facts = FactCache(
-            cluster: context.cluster, connections: context.connections, parallel: context.parallel)
+            cluster: context.cluster,
+            connections: context.connections,
+            parallel: context.parallel
+        )
         let planner = Planner(cluster: context.cluster, registry: registry, facts: facts, views: try views()) { name in
             try source.find(name).runbook
         }
         return try await planner.plan(
             Planner.Request(
-                runbook: entry.runbook, inputs: inputs, bindings: bindings(of: entry), program: Version.program,
-                moment: surroundings.time.now, limit: selector))
+                runbook: entry.runbook,
+                inputs: inputs,
+                bindings: bindings(of: entry),
+                program: Version.program,
+                moment: surroundings.time.now,
+                limit: selector
+            )
+        )
     }
 
     func bindings(of entry: RunbookSource.Entry) -> PlanBindings {
         PlanBindings(
-            inventory: context.inventory.digest, runbook: entry.runbook.digest, knownHosts: context.hostKeys.digest)
+            inventory: context.inventory.digest,
+            runbook: entry.runbook.digest,
+            knownHosts: context.hostKeys.digest
+        )
     }
 
     /// Executes a plan under a lock that is held already.
@@ -66,10 +83,19 @@ struct RunSession: Sendable {
         let bytes = try plan.bytes()
         let id = ContentHash(of: bytes)
         let begin = RunBegin(
-            plan: id, by: surroundings.operatorIdentity, cluster: plan.cluster.id, runbook: plan.runbook,
-            steps: plan.steps.count, previous: try state.witness(before: run))
+            plan: id,
+            by: surroundings.operatorIdentity,
+            cluster: plan.cluster.id,
+            runbook: plan.runbook,
+            steps: plan.steps.count,
+            previous: try state.witness(before: run)
+        )
         let journal = try JournalWriter.create(
-            in: try state.makeRun(run), plan: bytes, begin: begin, clock: surroundings.clock)
+            in: try state.makeRun(run),
+            plan: bytes,
+            begin: begin,
+            clock: surroundings.clock
+        )
         try journal.append(.lockTaken(LockTaken(epoch: 1)))
         return try await go(plan, id: id, run: run, journal: journal)
     }
@@ -77,8 +103,12 @@ struct RunSession: Sendable {
     /// Goes on with a run whose process ended.
     func resume(_ folder: RunFolder) async throws -> (Plan, Executor.Ending) {
         let (journal, recorded) = try JournalWriter.reopen(
-            folder, purpose: .resume, by: surroundings.operatorIdentity, clock: surroundings.clock,
-            witnesses: try state.witnesses(of: folder.run))
+            folder,
+            purpose: .resume,
+            by: surroundings.operatorIdentity,
+            clock: surroundings.clock,
+            witnesses: try state.witnesses(of: folder.run)
+        )
         guard let bytes = recorded.plan else {
             throw OperatorMessage(.integrity, at: folder.plan.string, "the plan of the run is missing")
         }
@@ -89,9 +119,19 @@ struct RunSession: Sendable {
     private func go(_ plan: Plan, id: ContentHash, run: RunID, journal: JournalWriter) async throws -> Executor.Ending {
         let stop = StopRequest()
         let executor = Executor(
-            plan: plan, planID: id, run: run, registry: registry, connections: context.connections, journal: journal,
-            outputs: RunOutputs(folder: journal.folder), services: try services(), time: surroundings.time, stop: stop, parallel: context.parallel,
-            events: { view.progress.show($0) })
+            plan: plan,
+            planID: id,
+            run: run,
+            registry: registry,
+            connections: context.connections,
+            journal: journal,
+            outputs: RunOutputs(folder: journal.folder),
+            services: try services(),
+            time: surroundings.time,
+            stop: stop,
+            parallel: context.parallel,
+            events: { view.progress.show($0) }
+        )
         let work = Task { try await executor.execute() }
         let watcher = SignalWatcher(stop: stop) { work.cancel() }
         defer { watcher.cancel() }
@@ -113,8 +153,12 @@ struct RunSession: Sendable {
         var services = try views()
         services.add(
             BackupWorkspace(
-                store: try BackupStore(root: backupRoot, cluster: context.cluster.id), tools: .standard,
-                checker: SnapshotChecker(), controller: surroundings.hostname))
+                store: try BackupStore(root: backupRoot, cluster: context.cluster.id),
+                tools: .standard,
+                checker: SnapshotChecker(),
+                controller: surroundings.hostname
+            )
+        )
         return services
     }
 
@@ -122,7 +166,11 @@ struct RunSession: Sendable {
         guard kind == .backup else { return nil }
         let local = LocalBackups(root: backupRoot, cluster: context.cluster, time: surroundings.time)
         return BackupReport(
-            policy: context.cluster.backup, cluster: context.cluster.id, run: run, store: try? local.existing(),
-            time: surroundings.time)
+            policy: context.cluster.backup,
+            cluster: context.cluster.id,
+            run: run,
+            store: try? local.existing(),
+            time: surroundings.time
+        )
     }
 }

@@ -12,7 +12,9 @@ final class SignalWatcher: Sendable {
     private let sources: Mutex<[any DispatchSourceSignal]>
 
     init(stop: StopRequest, detach: @escaping @Sendable () -> Void) {
-        let watched: [(Int32, RunInterrupted.Signal)] = [(SIGINT, .interrupt), (SIGTERM, .terminate), (SIGHUP, .hangUp)]
+        let watched: [(Int32, RunInterrupted.Signal)] = [
+            (SIGINT, .interrupt), (SIGTERM, .terminate), (SIGHUP, .hangUp),
+        ]
         let queue = DispatchQueue(label: "rollbook.signals")
         var made: [any DispatchSourceSignal] = []
         for (number, reason) in watched {

@@ -8,8 +8,12 @@ struct SnapshotChecker: SnapshotChecking {
         let report: SnapshotReport
         do { report = try SnapshotVerifier().verify(path: path) } catch { throw SnapshotFault("\(error)") }
         return SnapshotFacts(
-            revision: report.revision, totalKeys: Int64(clamping: report.totalKeys),
-            liveKeys: Int64(clamping: report.liveKeys), hash: report.hash, pageSize: Int64(report.pageSize),
-            storageVersion: report.storageVersion)
+            revision: report.revision,
+            totalKeys: Int64(clamping: report.totalKeys),
+            liveKeys: Int64(clamping: report.liveKeys),
+            hash: report.hash,
+            pageSize: Int64(report.pageSize),
+            storageVersion: report.storageVersion
+        )
     }
 }

@@ -25,10 +25,18 @@ struct Surroundings: Sendable {
             throw OperatorMessage(.fault, at: "/proc", "cannot read the boot id and this process's start")
         }
         return Surroundings(
-            environment: environment, home: account.home ?? environment["HOME"] ?? "/",
-            user: account.name ?? String(id), userID: id, workingDirectory: FileManager.default.currentDirectoryPath,
-            hostname: ProcessInfo.processInfo.hostName, boot: process.boot, pid: process.pid, time: SystemTime(),
-            answersToTerminal: isatty(1) == 1, asksOnTerminal: isatty(0) == 1 && isatty(2) == 1)
+            environment: environment,
+            home: account.home ?? environment["HOME"] ?? "/",
+            user: account.name ?? String(id),
+            userID: id,
+            workingDirectory: FileManager.default.currentDirectoryPath,
+            hostname: ProcessInfo.processInfo.hostName,
+            boot: process.boot,
+            pid: process.pid,
+            time: SystemTime(),
+            answersToTerminal: isatty(1) == 1,
+            asksOnTerminal: isatty(0) == 1 && isatty(2) == 1
+        )
     }
 
     var clock: JournalClock { JournalClock(time: time, boot: boot) }

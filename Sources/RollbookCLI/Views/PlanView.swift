@@ -9,9 +9,12 @@ struct PlanView {
 
     var text: String {
         var lines = [
-            "Plan of \(plan.runbook) for cluster \(plan.cluster.id)", "  id        \(id)", "  made      \(plan.createdAt)",
+            "Plan of \(plan.runbook) for cluster \(plan.cluster.id)", "  id        \(id)",
+            "  made      \(plan.createdAt)",
         ]
-        for (name, value) in plan.inputs.sorted(by: { $0.key < $1.key }) { lines.append("  input     \(name)=\(value)") }
+        for (name, value) in plan.inputs.sorted(by: { $0.key < $1.key }) {
+            lines.append("  input     \(name)=\(value)")
+        }
         for host in plan.hosts {
             if let problem = host.unreachable { lines.append("  host      \(host.name): \(problem.event)") }
         }
@@ -51,7 +54,9 @@ struct PlanView {
         if hosts == 0 {
             words.append("no hosts")
         } else if stage.batches.count > 1 {
-            words.append("\(stage.batches.count) batches of \(stage.batches.map { String($0.count) }.joined(separator: ", "))")
+            words.append(
+                "\(stage.batches.count) batches of \(stage.batches.map { String($0.count) }.joined(separator: ", "))"
+            )
         } else if hosts > 1 {
             words.append("\(hosts) hosts at once")
         }

@@ -27,7 +27,8 @@ final class ProgressView: Sendable {
         switch event {
         case .stageBegan(let index, let name, let hosts):
             return "stage \(index + 1): \(name)" + (hosts > 1 ? " (\(hosts) hosts)" : "")
-        case .gate(_, let kind, let passed, let detail): return "  gate \(kind) \(passed ? "open" : "CLOSED"): \(detail)"
+        case .gate(_, let kind, let passed, let detail):
+            return "  gate \(kind) \(passed ? "open" : "CLOSED"): \(detail)"
         case .stepBegan(_, let host, let kind, let attempt):
             return "  \(host) \(kind) begins" + (attempt > 1 ? " (attempt \(attempt))" : "")
         case .progress(_, let host, let text): return "  \(host) … \(text)"
@@ -44,7 +45,9 @@ final class ProgressView: Sendable {
             held += 1
             return held
         }
-        var fields: [String: JSONValue] = ["v": .integer(1), "n": .integer(Int64(number)), "t": .string(time.now.description)]
+        var fields: [String: JSONValue] = [
+            "v": .integer(1), "n": .integer(Int64(number)), "t": .string(time.now.description),
+        ]
         switch event {
         case .stageBegan(let index, let name, let hosts):
             fields["event"] = .string("stage.began")

@@ -20,14 +20,20 @@ struct RunDetails {
             "  plan      \(state.begin?.plan.text ?? "")", "  by        \(by)", "  status    \(status)",
             "  journal   \(recorded.records.count) records, chain verified",
         ]
-        if let torn = recorded.torn { lines.append("  note      \(torn.bytes) bytes of a torn last record are not counted") }
+        if let torn = recorded.torn {
+            lines.append("  note      \(torn.bytes) bytes of a torn last record are not counted")
+        }
         var table = Table(("STEP", .left), ("RESULT", .left), ("TRY", .right), ("TIME", .right), ("", .left))
         for step in plan.steps {
             let known = state[step.id]
             let time = known?.outcome.map { $0.duration > .zero ? $0.duration.brief : "" } ?? ""
             table.add(
-                step.id.text, known?.phase.rawValue ?? "not begun", known.map { String($0.attempt) } ?? "", time,
-                known?.outcome?.message ?? "")
+                step.id.text,
+                known?.phase.rawValue ?? "not begun",
+                known.map { String($0.attempt) } ?? "",
+                time,
+                known?.outcome?.message ?? ""
+            )
         }
         lines += [""] + table.lines
         for problem in problems { lines += ["", problem.description] }

@@ -23,7 +23,8 @@ struct RunView: Sendable {
                 .object([
                     "v": .integer(1), "event": .string("plan"), "plan": .string(id), "runbook": .string(plan.runbook),
                     "steps": .integer(Int64(plan.steps.count)),
-                ]))
+                ])
+            )
         } else if !isQuiet {
             Terminal.error(PlanView(plan: plan, id: id, isVerbose: isVerbose).text + "\n")
         }
@@ -43,13 +44,15 @@ struct RunView: Sendable {
                     "runbook": .string(plan.runbook), "result": .string(result),
                     "exitCode": .integer(Int64(ending.exitCode.rawValue)), "durationMs": .integer(took.milliseconds),
                     "problems": try JSONValue(encoding: ending.problems), "summary": .array(facts.map { .string($0) }),
-                ]))
+                ])
+            )
             return
         }
         let details = facts.isEmpty ? "" : ": " + facts.joined(separator: ", ")
         let next = ending.result == .held ? ". Next: rollbook resume \(run)" : ""
         Terminal.answer(
             "rollbook: \(plan.runbook) \(result) on \(plan.cluster.id) in \(took.brief)\(details) (run \(run))\(next)"
-                .escapedOnOneLine)
+                .escapedOnOneLine
+        )
     }
 }

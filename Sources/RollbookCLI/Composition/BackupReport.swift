@@ -13,7 +13,7 @@ struct BackupReport: Sendable {
     let policy: BackupPolicy
     let cluster: ClusterID
     let run: RunID
-    let store: BackupStore?
+    let local: LocalBackups
     let time: any TimeSource
 
     func began() async { await ping("/start") }
@@ -27,7 +27,7 @@ struct BackupReport: Sendable {
 
     func ended(_ code: ExitCode, took duration: Duration) async {
         if let file = metrics {
-            let catalogue = try? store?.catalogue()
+            let catalogue = try? local.existing()?.catalogue()
             let newest = catalogue?.newestGood
             let figures = BackupMetrics(
                 lastRun: time.now,

@@ -169,7 +169,7 @@ struct RunSession: Sendable {
             policy: context.cluster.backup,
             cluster: context.cluster.id,
             run: run,
-            store: try? local.existing(),
+            local: local,
             time: surroundings.time
         )
     }

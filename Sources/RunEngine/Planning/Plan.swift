@@ -47,12 +47,13 @@ package struct Plan: Sendable, Hashable, Codable {
 
     package func steps(ofStage index: Int) -> [PlannedStep] { steps.filter { $0.stage == index } }
 
-    /// Reasons why this plan must not be executed: closed gates and blocked steps where a failure holds the run.
+    /// Reasons why this plan must not be executed: closed gates, blocked steps where a failure holds the run, and a
+    /// host key or machine that is not what it was, wherever it is.
     package var obstacles: [OperatorMessage] {
         let gates = stages.flatMap(\.require).compactMap(\.closed)
         let blocked = steps.compactMap { step -> OperatorMessage? in
-            guard stages[step.stage].onFailure == .hold, case .blocked(let message) = step.decision else { return nil }
-            return message
+            guard case .blocked(let message) = step.decision else { return nil }
+            return stages[step.stage].onFailure == .hold || message.code == .security ? message : nil
         }
         var seen: Set<OperatorMessage> = []
         return (gates + blocked).filter { seen.insert($0).inserted }

@@ -177,6 +177,45 @@ struct FaultTests {
     }
 }
 
+@Suite("A server that exchanges keys again and again", .sshd(["RekeyLimit 1M"]))
+struct RekeyTests {
+    @Test("N20: new keys in the middle of transfers in both directions go unnoticed")
+    func rekey() async throws {
+        let server = try TestServer.shared
+        let transport = try SSHTransport(trusting: server)
+        let connection = try await transport.connect(to: try server.host())
+        let size = 16 * 1024 * 1024
+        let source = Pattern(size: size)
+        async let upload = connection.run("sha256sum", input: source)
+        let echoed = Pattern(size: size)
+        let down = try await connection.run("tee /dev/stderr | sha256sum", input: echoed, keeping: false)
+        #expect(down.errorOutput.count == size)
+        #expect(down.errorOutput.digest == echoed.digest)
+        let up = try await upload
+        #expect(up.output.text.hasPrefix(source.digest))
+        await transport.shutdown()
+    }
+}
+
+@Suite("A hardened server", .sshd(["MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com", "Ciphers aes256-ctr"]))
+struct HardenedTests {
+    @Test("-etm MACs only: works where the library can, else the error says what it lacks")
+    func encryptThenMAC() async throws {
+        let server = try TestServer.shared
+        let transport = try SSHTransport(trusting: server)
+        let host = try server.host()
+        if LibSSH2.isModern {
+            let text = try await transport.connect(to: host).run("echo in").output.text
+            #expect(text == "in\n")
+        } else {
+            let error = await #expect(throws: TransportError.self) { _ = try await transport.connect(to: host) }
+            #expect(error?.kind == .handshakeFailed)
+            #expect(error?.event.contains("libssh2 \(SSHTransport.libraryVersion) cannot use") == true)
+        }
+        await transport.shutdown()
+    }
+}
+
 @Suite("A server that closes channels on its own", .sshd(["ChannelTimeout session:*=1s"]))
 struct ChannelTimeoutTests {
     @Test("N19: the end of a channel without an end of the command is not a result")

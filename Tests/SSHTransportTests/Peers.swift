@@ -54,7 +54,7 @@ enum Impostor: String, CaseIterable, Sendable {
         case .endlessBanner: "more than 255 lines came before any SSH version"
         case .longLine: "a line of more than 1024 bytes"
         case .silent: "no SSH greeting within 1 s"
-        case .closing: "closed the connection before the SSH greeting"
+        case .closing: "before the SSH greeting"
         case .brokenKeyExchange: "SSH handshake failed: the server broke the protocol"
         }
     }

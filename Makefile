@@ -20,7 +20,7 @@ build:
 
 release:
 	@.ci/install packages
-	swift build -c release --static-swift-stdlib --product rollbook
+	swift build -c release --static-swift-stdlib -Xlinker -s --product rollbook
 
 lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks

@@ -1,7 +1,6 @@
 import BackupStore
 import ClusterModel
 import ClusterSteps
-import Foundation
 import Journal
 import Manifests
 import RunEngine

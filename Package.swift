@@ -112,6 +112,7 @@ let package = Package(
         ),
         tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),
         tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
+        tests("LabTests", [subprocess, system]),
         tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),
         tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
         tests("RollbookCLITests", ["ClusterModel", "RollbookCLI", "RunEngine", "TestSupport"], fixtures: true),

@@ -51,7 +51,8 @@ package enum BackupError: Error, Sendable, Hashable {
         case .storage, .noSpace: .storage
         case .alreadyExists, .encryptionRefused, .toolMissing, .retentionRefused: .refused
         case .busy: .locked
-        case .notFound, .invalidName, .retentionPolicy: .invalidInput
+        case .notFound: .usage
+        case .invalidName, .retentionPolicy: .invalidInput
         case .integrity, .newerFormat, .wrongCluster: .integrity
         case .encryptionFailed, .toolFailed: .stepFailed
         case .deadline: .deadline
@@ -64,43 +65,43 @@ package enum BackupError: Error, Sendable, Hashable {
     package var message: OperatorMessage {
         switch self {
         case .unsafePath(let path, let why):
-            OperatorMessage(code, at: path, why, state: "nothing in it was used")
+            OperatorMessage(code, at: path, why, state: "Nothing in it was used")
         case .storage(let path, let doing, let number):
             OperatorMessage(
                 code,
                 at: path,
                 "could not \(doing): \(errorText(number))",
-                state: "published backups are untouched and none was deleted to make room"
+                state: "Published backups are untouched and none was deleted to make room"
             )
         case .noSpace(let path, let needed, let free):
             OperatorMessage(
                 code,
                 at: path,
                 "\(free) bytes are free and \(needed) are needed",
-                state: "nothing was started",
+                state: "Nothing was started",
                 next: "free space there, or set another --state-dir"
             )
         case .alreadyExists(let name):
-            OperatorMessage(code, at: name, "already exists", state: "it was not overwritten")
+            OperatorMessage(code, at: name, "already exists", state: "It was not overwritten")
         case .busy(let name):
             OperatorMessage(
                 code,
                 at: name,
                 "another process is working on this backup set",
-                state: "nothing was changed"
+                state: "Nothing was changed"
             )
         case .notFound(let name):
             OperatorMessage(code, at: name, "there is no such backup", next: "rollbook backups list")
         case .invalidName(let text, let expected):
             OperatorMessage(code, "'\(text)' is not a valid \(expected)", next: "rollbook backups list")
         case .integrity(let name, let findings):
-            OperatorMessage(code, at: name, findings.summary, state: "it is not to be restored from")
+            OperatorMessage(code, at: name, findings.summary, state: "It is not to be restored from")
         case .newerFormat(let name, let format):
             OperatorMessage(
                 code,
                 at: name,
                 "its manifest has format \(format), this program knows 1",
-                state: "it was not touched",
+                state: "It was not touched",
                 next: "use the Rollbook release that wrote it, or a later one"
             )
         case .wrongCluster(let backup, let owner, let target, let why):
@@ -108,24 +109,24 @@ package enum BackupError: Error, Sendable, Hashable {
                 code,
                 at: backup,
                 "this backup is of cluster \(owner) (\(why)); target is \(target)",
-                state: "nothing was changed"
+                state: "Nothing was changed"
             )
         case .encryptionRefused(let why, let next):
-            OperatorMessage(code, "encryption is asked for and \(why)", state: "no snapshot was taken", next: next)
+            OperatorMessage(code, "encryption is asked for and \(why)", state: "No snapshot was taken", next: next)
         case .encryptionFailed(let name, let why):
-            OperatorMessage(code, at: name, "encryption failed: \(why)", state: "this set was not published")
+            OperatorMessage(code, at: name, "encryption failed: \(why)", state: "This set was not published")
         case .toolMissing(let what, let next):
-            OperatorMessage(code, what, state: "nothing was started", next: next)
+            OperatorMessage(code, what, state: "Nothing was started", next: next)
         case .toolFailed(let tool, let why):
             OperatorMessage(code, at: tool, why)
         case .deadline(let what, let limit):
-            OperatorMessage(code, "\(what) did not end within \(limit.brief)", state: "it was stopped and cleaned up")
+            OperatorMessage(code, "\(what) did not end within \(limit.brief)", state: "It was stopped and cleaned up")
         case .retentionPolicy(let why):
-            OperatorMessage(code, why, state: "nothing was deleted", next: "set spec.backup.retention in the inventory")
+            OperatorMessage(code, why, state: "Nothing was deleted", next: "set backup.retention in the inventory")
         case .retentionRefused(let why, let next):
-            OperatorMessage(code, why, state: "nothing was deleted", next: next)
+            OperatorMessage(code, why, state: "Nothing was deleted", next: next)
         case .unpublishable(let name, let why):
-            OperatorMessage(code, at: name, why, state: "this set was not published")
+            OperatorMessage(code, at: name, why, state: "This set was not published")
         case .cancelled(let what):
             OperatorMessage(code, "\(what) was stopped")
         case .stopped(let checkpoint):

@@ -77,14 +77,26 @@ package struct OperatorMessage: Error, Sendable, Hashable, Codable, CustomString
     package var description: String {
         var text = "rollbook: \(code.word): "
         if let place { text += "\(place.escapedOnOneLine): " }
-        text += event.escapedOnOneLine + "."
-        if let state { text += " \(state.escapedOnOneLine)." }
+        text += event.escapedOnOneLine.asSentence
+        if let state { text += " " + state.escapedOnOneLine.asSentence }
         if let next { text += " Next: \(next.escapedOnOneLine)" }
         return text
     }
 
     /// The same message with what only the caller knows filled in where it is still empty.
+    ///
+    /// A place within the one that is known (`lb2/files.collect` within `lb2`) takes its place.
     package func completed(place: String? = nil, state: String? = nil, next: String? = nil) -> OperatorMessage {
-        OperatorMessage(code, at: self.place ?? place, event, state: self.state ?? state, next: self.next ?? next)
+        let narrower = self.place.flatMap { known in place.flatMap { $0.hasPrefix(known + "/") ? $0 : nil } }
+        return OperatorMessage(
+            code, at: narrower ?? self.place ?? place, event, state: self.state ?? state, next: self.next ?? next)
+    }
+}
+
+extension String {
+    /// Ended by a full stop, unless it ends with a mark of its own.
+    fileprivate var asSentence: String {
+        guard let last, ".?!…".contains(last) else { return self + "." }
+        return self
     }
 }

@@ -13,12 +13,15 @@ package enum ManifestFile {
         } catch let message as OperatorMessage {
             throw message
         } catch let error as Errno {
+            if error == .noSuchFileOrDirectory {
+                throw OperatorMessage(
+                    .usage, at: path, "there is no such file", state: "Nothing was contacted", next: "check the path")
+            }
             throw OperatorMessage(
                 .invalidInput,
                 at: path,
                 "cannot read the file: \(error.description)",
-                state: "Nothing was contacted",
-                next: error == .noSuchFileOrDirectory ? "check the path" : nil
+                state: "Nothing was contacted"
             )
         } catch {
             throw OperatorMessage(.invalidInput, at: path, "cannot read the file: \(error)")

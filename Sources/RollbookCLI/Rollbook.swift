@@ -11,6 +11,7 @@ package enum Rollbook {
 
     static func run(_ arguments: [String]) async -> ExitCode {
         do {
+            try RootCommand.checkName(arguments.first)
             var command = try RootCommand.parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -39,7 +40,7 @@ package enum Rollbook {
                 Terminal.answer(text)
                 return .done
             }
-            Terminal.error(text)
+            Terminal.error(text.hasPrefix("Error: ") ? "rollbook: usage: " + text.dropFirst(7) : text)
             return .usage
         }
     }
@@ -56,6 +57,7 @@ struct RootCommand: AsyncParsableCommand {
         abstract:
             "Operations runbooks for highly available Kubernetes clusters: plans, journaled runs, verified backups.",
         discussion: "Exit codes are documented API (Docs/ExitCodes.md); an unknown code means failure.",
+        version: Version.program,
         subcommands: [
             PlanCommand.self, RunCommand.self, ApplyCommand.self, ResumeCommand.self, RunsCommand.self,
             ShowCommand.self,
@@ -63,4 +65,13 @@ struct RootCommand: AsyncParsableCommand {
             FactsCommand.self, ScheduleCommand.self, VersionCommand.self,
         ]
     )
+
+    /// The parser only says "unexpected argument" of a mistyped command.
+    static func checkName(_ name: String?) throws(OperatorMessage) {
+        guard let name, !name.hasPrefix("-"), name != "help" else { return }
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName }
+        guard !known.contains(name) else { return }
+        let hint = nearest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+        throw OperatorMessage(.usage, at: name, "no such command\(hint)", next: "rollbook --help lists them")
+    }
 }

@@ -28,7 +28,7 @@ struct JournalVerifyCommand: ParsableCommand {
         }
         let runs: [RunID]
         if let id {
-            guard let run = RunID(id) else { throw OperatorMessage(.usage, at: id, "is no run id") }
+            guard let run = RunID(id) else { throw OperatorMessage(.usage, at: id, "is no run id", next: "rollbook runs lists them") }
             runs = [run]
         } else {
             runs = try folder.runs()

@@ -27,7 +27,7 @@ struct LocalBackups: BackupOutlook {
             policy: cluster.backup.retention,
             interval: cluster.backup.interval,
             now: time.now,
-            occasion: .afterBackup(nil)
+            occasion: .asked
         )
     }
 

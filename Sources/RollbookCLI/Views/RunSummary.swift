@@ -10,7 +10,8 @@ enum RunSummary {
         var facts: [String] = []
         for step in plan.steps where step.kind == PublishBackup.signature.kind {
             guard let output = try? state[step.id]?.output?.decode(PublishBackup.Output.self) else { continue }
-            facts.append("backup \(output.id) \(output.result.kind.rawValue), \(byteCount(output.bytes))")
+            let reasons = output.result.reasons.isEmpty ? "" : " (\(output.result.reasons.joined(separator: "; ")))"
+            facts.append("backup \(output.id) \(output.result.kind.rawValue)\(reasons), \(byteCount(output.bytes))")
             if let revision = output.revision { facts.append("etcd revision \(revision)") }
         }
         for step in plan.steps where step.kind == RetainBackups.signature.kind {

@@ -32,8 +32,10 @@ struct RunView: Sendable {
 
     /// The end of a run: each problem on standard error, one summary line on standard output.
     func show(_ ending: Executor.Ending, of plan: Plan, run: RunID, facts: [String], took: Duration) throws {
+        // Nobody should go on before a doubtful host key or machine is explained.
+        let mayResume = ending.result == .held && ending.exitCode != .security
         for problem in ending.problems {
-            let next: String? = ending.result == .held ? "rollbook resume \(run)" : "rollbook show \(run)"
+            let next: String? = mayResume ? "rollbook resume \(run)" : "rollbook show \(run)"
             Terminal.error(problem.completed(next: next).description)
         }
         let result = ending.result == .held && ending.exitCode.rawValue > 128 ? "stopped" : ending.result.rawValue
@@ -44,12 +46,13 @@ struct RunView: Sendable {
                     "runbook": .string(plan.runbook), "result": .string(result),
                     "exitCode": .integer(Int64(ending.exitCode.rawValue)), "durationMs": .integer(took.milliseconds),
                     "problems": try JSONValue(encoding: ending.problems), "summary": .array(facts.map { .string($0) }),
-                ])
+                ]),
+                readerMayLeave: true
             )
             return
         }
         let details = facts.isEmpty ? "" : ": " + facts.joined(separator: ", ")
-        let next = ending.result == .held ? ". Next: rollbook resume \(run)" : ""
+        let next = mayResume ? ". Next: rollbook resume \(run)" : ""
         Terminal.answer(
             "rollbook: \(plan.runbook) \(result) on \(plan.cluster.id) in \(took.brief)\(details) (run \(run))\(next)"
                 .escapedOnOneLine

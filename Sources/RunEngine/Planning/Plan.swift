@@ -47,9 +47,12 @@ package struct Plan: Sendable, Hashable, Codable {
 
     package func steps(ofStage index: Int) -> [PlannedStep] { steps.filter { $0.stage == index } }
 
-    /// Reasons why this plan must not be executed: closed gates, blocked steps where a failure holds the run, and a
-    /// host key or machine that is not what it was, wherever it is.
+    /// Reasons why this plan must not be executed: closed gates and blocked steps where a failure holds the run.
+    ///
+    /// A host whose identity is in doubt stops everything, whatever could be done on the others.
     package var obstacles: [OperatorMessage] {
+        let alarms = hosts.compactMap(\.unreachable).filter { $0.code == .security }
+        guard alarms.isEmpty else { return alarms }
         let gates = stages.flatMap(\.require).compactMap(\.closed)
         let blocked = steps.compactMap { step -> OperatorMessage? in
             guard case .blocked(let message) = step.decision else { return nil }

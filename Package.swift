@@ -96,6 +96,16 @@ let package = Package(
             ["CLibSSH2", "ClusterModel", "RemoteShell", crypto, cryptoExtras, logging, nioCore, nioPosix, system]
         ),
 
+        // Measurements (Docs/Performance.md)
+        .executableTarget(
+            name: "rollbook-bench",
+            dependencies: [
+                "ClusterModel", "RemoteShell", "RunEngine", "SSHTransport", crypto, logging, system,
+            ],
+            path: "Benchmarks/rollbook-bench",
+            swiftSettings: strict
+        ),
+
         // Tests
         library("TestSupport", ["ClusterModel", "Journal", "RemoteShell", "RunEngine", subprocess, system]),
         tests("ArchitectureTests"),

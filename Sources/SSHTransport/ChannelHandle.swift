@@ -20,7 +20,9 @@ import CLibSSH2
         self.session = session
     }
 
-    /// Requests the command. Returns true when the server has accepted it.
+    /// Requests the command.
+    ///
+    /// Returns true when the server has accepted it.
     func exec(_ command: [UInt8]) throws(LibraryFailure) -> Bool {
         let code = unsafe command.withUnsafeBytes { bytes in
             unsafe rollbook_ssh2_exec(
@@ -32,7 +34,9 @@ import CLibSSH2
         return try session.check(code) != nil
     }
 
-    /// Reads what is there into `room` and shows it to `use`. Returns false when there is nothing now.
+    /// Reads what is there into `room` and shows it to `use`.
+    ///
+    /// Returns false when there is nothing now.
     func read(_ stream: Stream, through room: ReadRoom, to use: (RawSpan) -> Void) throws(LibraryFailure) -> Bool {
         try unsafe room.pass { bytes throws(LibraryFailure) in
             let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
@@ -42,7 +46,9 @@ import CLibSSH2
         }
     }
 
-    /// Sends what fits into the peer's window and one packet. Nil and 0 both mean that there is no room now.
+    /// Sends what fits into the peer's window and one packet.
+    ///
+    /// Nil and 0 both mean that there is no room now.
     ///
     /// After nil the same bytes must be offered again.
     func write(_ bytes: ArraySlice<UInt8>) throws(LibraryFailure) -> Int? {
@@ -56,7 +62,9 @@ import CLibSSH2
     /// Bytes the peer is willing to take now.
     var sendWindow: Int { Int(unsafe libssh2_channel_window_write_ex(channel, nil)) }
 
-    /// Tells the peer that nothing more follows. Returns true when it was sent.
+    /// Tells the peer that nothing more follows.
+    ///
+    /// Returns true when it was sent.
     func sendEOF() throws(LibraryFailure) -> Bool {
         try session.check(unsafe libssh2_channel_send_eof(channel)) != nil
     }
@@ -69,7 +77,9 @@ import CLibSSH2
         try session.check(unsafe libssh2_channel_wait_closed(channel)) != nil
     }
 
-    /// Closes the channel. Returns true when the peer has closed it as well.
+    /// Closes the channel.
+    ///
+    /// Returns true when the peer has closed it as well.
     func close() throws(LibraryFailure) -> Bool {
         try session.check(unsafe libssh2_channel_close(channel)) != nil
     }
@@ -87,7 +97,9 @@ import CLibSSH2
         return unsafe String(decoding: UnsafeRawBufferPointer(start: text, count: length), as: UTF8.self)
     }
 
-    /// Gives the channel's memory back. Returns false when the peer has not answered the close yet: call again.
+    /// Gives the channel's memory back.
+    ///
+    /// Returns false when the peer has not answered the close yet: call again.
     func free() -> Bool {
         guard let channel = unsafe channel else { return true }
         if unsafe libssh2_channel_free(channel) == LIBSSH2_ERROR_EAGAIN { return false }

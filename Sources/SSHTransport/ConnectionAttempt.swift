@@ -15,7 +15,7 @@ final class ConnectionAttempt {
     private let keys: [LoginKey]
     /// The one host key algorithm to ask for when only the key is wanted, not a login.
     private let scan: String?
-    private unowned let pool: ConnectionPool
+    private let pool: ConnectionPool
     private let finish: (Result<SSHSession, LinkFault>) -> Void
     private var session: SSHSession?
     private var tries = 0
@@ -59,7 +59,9 @@ final class ConnectionAttempt {
         decide(.failure(fault))
     }
 
-    /// Waits for a place in each of `rest`. An attempt that still waits for its jump host takes no place.
+    /// Waits for a place in each of `rest`.
+    ///
+    /// An attempt that still waits for its jump host takes no place.
     private func enter(_ rest: ArraySlice<HandshakeGate>, then work: @escaping (ConnectionAttempt) -> Void) {
         guard !isOver else { return }
         guard let gate = rest.first else { return work(self) }

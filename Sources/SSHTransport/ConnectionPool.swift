@@ -96,7 +96,7 @@ final class ConnectionPool {
         let entry = Entry(keys: keys, limit: limit)
         entry.waiters[number] = waiter
         entries[route] = entry
-        let attempt = ConnectionAttempt(route, keys: keys, limit: limit, pool: self) { [unowned self] result in
+        let attempt = ConnectionAttempt(route, keys: keys, limit: limit, pool: self) { [self] result in
             settle(entry, of: route, result)
         }
         entry.attempt = attempt
@@ -133,7 +133,9 @@ final class ConnectionPool {
         }
     }
 
-    /// Ends every connection. Those behind a jump host come first: their good-bye travels through it.
+    /// Ends every connection.
+    ///
+    /// Those behind a jump host come first: their good-bye travels through it.
     func closeAll() {
         let shut = LinkFault(.cancelled, "the program stops using SSH")
         for (route, entry) in entries.sorted(by: { $0.key.endpoints.count > $1.key.endpoints.count }) {

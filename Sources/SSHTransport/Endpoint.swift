@@ -7,7 +7,9 @@ struct Endpoint: Sendable, Hashable {
     let address: String
     let port: Int
     let user: String
-    /// What is looked up in known hosts. An alias stands for itself, without the port, as in ssh_config(5).
+    /// What is looked up in known hosts.
+    ///
+    /// An alias stands for itself, without the port, as in ssh_config(5).
     let knownName: String
     let knownPort: Int
 
@@ -19,7 +21,9 @@ struct Endpoint: Sendable, Hashable {
 /// Two hosts behind the same jump hosts have routes with the same beginning, and share the connections of it.
 struct Route: Sendable, Hashable {
     let endpoints: [Endpoint]
-    /// A connection that only carries tunnels. It is kept apart from the one that runs commands on the same machine,
+    /// A connection that only carries tunnels.
+    ///
+    /// It is kept apart from the one that runs commands on the same machine,
     /// because an unanswered opening would hold those up.
     let isJump: Bool
 

@@ -43,7 +43,9 @@ struct Greeting: Sendable, Hashable {
         return []
     }
 
-    /// Judges the line that just ended. Returns true when it is the version line.
+    /// Judges the line that just ended.
+    ///
+    /// Returns true when it is the version line.
     private mutating func endLine() -> Bool {
         let text = String(decoding: line, as: UTF8.self).filter { $0 != "\r\n" && $0 != "\n" }
         if text.hasPrefix("SSH-2.0-") || text.hasPrefix("SSH-1.99-") {

@@ -41,7 +41,9 @@ extension SSHSession {
         try advanceLogin()
     }
 
-    /// Judges the key the server proved to own. It comes before the first byte of a login.
+    /// Judges the key the server proved to own.
+    ///
+    /// It comes before the first byte of a login.
     private func hostKeyFault() -> LinkFault? {
         let key = handle.hostKey()
         let place = "(\(endpoint.text))"

@@ -16,6 +16,10 @@ final class SSHSession {
 
     /// Bytes one session may take before the others of the loop get their turn.
     static let allowancePerTurn = 1024 * 1024
+    /// Commands one session runs at once; more wait.
+    ///
+    /// sshd allows 10 (`MaxSessions`) unless told otherwise.
+    static let commandsAtOnce = 8
     /// Bytes a pass may produce before they are handed to the carrier.
     static let outgoingLimit = 512 * 1024
 
@@ -83,7 +87,9 @@ final class SSHSession {
         end(lossFault(reason))
     }
 
-    /// Does everything that can be done now. Safe to call at any time on the loop, also from within itself.
+    /// Does everything that can be done now.
+    ///
+    /// Safe to call at any time on the loop, also from within itself.
     func pump() {
         if isPumping {
             wantsPass = true
@@ -114,7 +120,9 @@ final class SSHSession {
         end(LinkFault(.lost, "the connection was closed here"))
     }
 
-    /// Ends the session. The socket goes first, so that nothing of libssh2 can wait for it.
+    /// Ends the session.
+    ///
+    /// The socket goes first, so that nothing of libssh2 can wait for it.
     func end(_ fault: LinkFault) {
         guard !hasEnded else { return }
         let wasReady = isReady
@@ -201,6 +209,10 @@ final class SSHSession {
 
     private func openNext() throws(LibraryFailure) {
         while let channel = waiting.first {
+            // A tunnel is not a session to sshd, and `MaxSessions` does not count it.
+            guard openingIsUnderWay || channel.tunnelTarget != nil || channels.count < Self.commandsAtOnce else {
+                return
+            }
             guard channel.isWanted || openingIsUnderWay else {
                 waiting.removeFirst()
                 continue
@@ -234,6 +246,9 @@ final class SSHSession {
     private func advanceChannels() throws(LibraryFailure) {
         var isOver: [ObjectIdentifier] = []
         for channel in channels where try channel.advance() { isOver.append(ObjectIdentifier(channel)) }
-        if !isOver.isEmpty { channels.removeAll { isOver.contains(ObjectIdentifier($0)) } }
+        guard !isOver.isEmpty else { return }
+        channels.removeAll { isOver.contains(ObjectIdentifier($0)) }
+        // Their places are free for those that wait.
+        if !waiting.isEmpty { wantsPass = true }
     }
 }

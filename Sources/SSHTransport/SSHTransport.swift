@@ -97,7 +97,9 @@ package final class SSHTransport: Sendable {
         }
     }
 
-    /// Ends all connections. Commands that still run fail with `lost`; on the hosts they are not touched.
+    /// Ends all connections.
+    ///
+    /// Commands that still run fail with `lost`; on the hosts they are not touched.
     package func shutdown() async {
         let pool = pool
         try? await loop.submit { pool.value.closeAll() }.get()

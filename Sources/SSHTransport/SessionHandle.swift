@@ -1,6 +1,8 @@
 import CLibSSH2
 
-/// One libssh2 session: the only holder of its pointer. Not blocking, and confined to one event loop like its edge.
+/// One libssh2 session: the only holder of its pointer.
+///
+/// Not blocking, and confined to one event loop like its edge.
 ///
 /// `@safe` holds because the pointer never leaves this type and its channels, and is nil after `free`.
 @safe final class SessionHandle {
@@ -44,7 +46,9 @@ import CLibSSH2
         _ = try check(unsafe libssh2_session_method_pref(session, method, names.joined(separator: ",")))
     }
 
-    /// Version exchange and key exchange. Returns true when they are done.
+    /// Version exchange and key exchange.
+    ///
+    /// Returns true when they are done.
     func handshake() throws(LibraryFailure) -> Bool {
         try check(unsafe libssh2_session_handshake(session, Self.noSocket)) != nil
     }
@@ -57,7 +61,9 @@ import CLibSSH2
         return unsafe Array(UnsafeRawBufferPointer(start: bytes, count: length))
     }
 
-    /// Logs in with a private key held in memory. Returns true when the server accepted it.
+    /// Logs in with a private key held in memory.
+    ///
+    /// Returns true when the server accepted it.
     ///
     /// `privateKey` ends with a zero byte: libssh2 takes the length of it twice, once with strlen.
     /// `publicLine` is the public key as in authorized_keys; without it libssh2 decrypts the file once more to find out.
@@ -99,7 +105,9 @@ import CLibSSH2
         return try check(code) != nil
     }
 
-    /// Opens a channel for a command, or, with a `target`, a tunnel. Only one opening at a time; nil means not yet.
+    /// Opens a channel for a command, or, with a `target`, a tunnel.
+    ///
+    /// Only one opening at a time; nil means not yet.
     ///
     /// `target` must hold the same bytes in every call until the channel is there.
     func openChannel(window: Int, tunnelTo target: [UInt8]?) throws(LibraryFailure) -> ChannelHandle? {
@@ -123,7 +131,9 @@ import CLibSSH2
         return nil
     }
 
-    /// Asks the server for a sign of life. Any answer shows as bytes received.
+    /// Asks the server for a sign of life.
+    ///
+    /// Any answer shows as bytes received.
     func sendKeepAlive() throws(LibraryFailure) {
         unsafe libssh2_keepalive_config(session, 1, 1)
         _ = try check(unsafe libssh2_keepalive_send(session, nil))

@@ -25,7 +25,9 @@ struct SessionSettings {
 
     deinit { unsafe bytes.deallocate() }
 
-    /// Fills the buffer by `fill` and shows what it wrote to `use`. Returns false when that was nothing.
+    /// Fills the buffer by `fill` and shows what it wrote to `use`.
+    ///
+    /// Returns false when that was nothing.
     func pass<Failure: Error>(
         _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int?,
         to use: (RawSpan) -> Void

@@ -6,7 +6,7 @@ import Testing
 
 @testable import SSHTransport
 
-@Suite("Broken links", .sshd(["MaxStartups 200"]))
+@Suite("Broken links", .sshd())
 struct FaultTests {
     @Test("N01: a refused connection is named with its address at once")
     func refused() async throws {
@@ -197,7 +197,10 @@ struct RekeyTests {
     }
 }
 
-@Suite("A hardened server", .sshd(["MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com", "Ciphers aes256-ctr"]))
+@Suite(
+    "A hardened server",
+    .sshd(["MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com", "Ciphers aes256-ctr"])
+)
 struct HardenedTests {
     @Test("-etm MACs only: works where the library can, else the error says what it lacks")
     func encryptThenMAC() async throws {
@@ -211,6 +214,23 @@ struct HardenedTests {
             let error = await #expect(throws: TransportError.self) { _ = try await transport.connect(to: host) }
             #expect(error?.kind == .handshakeFailed)
             #expect(error?.event.contains("libssh2 \(SSHTransport.libraryVersion) cannot use") == true)
+        }
+        await transport.shutdown()
+    }
+}
+
+@Suite("A server that throttles logins", .sshd(["MaxStartups 2:50:4"]))
+struct ThrottleTests {
+    @Test("N16: many logins at once all succeed, turned away ones are tried again")
+    func throttled() async throws {
+        let server = try TestServer.shared
+        let transport = try SSHTransport(trusting: server)
+        try await withThrowingTaskGroup(of: String.self) { group in
+            for number in 0..<12 {
+                let host = try server.host("w\(number)")
+                group.addTask { try await transport.connect(to: host).run("echo in").output.text }
+            }
+            for try await text in group { #expect(text == "in\n") }
         }
         await transport.shutdown()
     }

@@ -46,13 +46,14 @@ struct TestServer: Sendable {
         )
         let (address, port) = (freshAddress(), 2222)
         let lines =
-            hostKeys.map { "HostKey \(folder.path)/host_\($0)" } + [
+            // sshd takes the first of two values: a suite's own come before the defaults.
+            extra + hostKeys.map { "HostKey \(folder.path)/host_\($0)" } + [
                 "AuthorizedKeysFile \(folder.path)/authorized", "ListenAddress \(address):\(port)", "PidFile none",
                 "PermitRootLogin prohibit-password", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
-                "StrictModes no", "UsePAM no", "UseDNS no", "MaxSessions 100", "MaxStartups 200",
+                "StrictModes no", "UsePAM no", "UseDNS no", "MaxStartups 200",
                 "AllowTcpForwarding yes",
                 "PrintMotd no", "PrintLastLog no", "SetEnv HOME=\(folder.path)", "LogLevel VERBOSE",
-            ] + extra
+            ]
         let config = folder.appending(path: "sshd_config")
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: config)
         let process = try ChildProcess([program, "-D", "-e", "-f", config.path])

@@ -27,7 +27,7 @@ def measure(rig: Rig) -> None:
         tool.most_runs = rig.runs
     rig.passes(
         [tool for tool in tools if rig.wants(tool)],
-        lambda tool, sample: rig.run(tool, dict(words), 60, sample, job="connect", hosts=1, delay=0),
+        lambda tool, sample: rig.run(tool, words, 60, sample, job="connect", hosts=1, delay=0),
     )
     rig.runs = once
     rig.farm.down()

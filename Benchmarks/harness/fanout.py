@@ -70,7 +70,7 @@ def measure(rig: Rig, sizes: list[int], delay: int) -> None:
         }
 
         def attempt(tool: Tool, sample: bool) -> dict:
-            row = rig.run(tool, words | {"out": str(rig.out)}, 240, sample, job="fanout", hosts=count, delay=delay)
+            row = rig.run(tool, words, 240, sample, job="fanout", hosts=count, delay=delay)
             if tool.name not in ("ansible raw", "rollbook facts") and not row["status"]:
                 found = sum(1 for path in rig.out.rglob("*") if path.is_file() and path.stat().st_size > 0)
                 # /proc/swaps and the others always print; /proc/modules may be absent, and then prints nothing

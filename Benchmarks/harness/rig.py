@@ -44,10 +44,10 @@ class Rig:
         self.quick = self.options.quick
         self.venv = self.state / "venv"
         self.bin = self.state / "bin"
-        self.out = self.state / "out"
         self.farm = Farm(self.state / "farm", self.bin / "delay")
         memory = Path("/dev/shm")
         self.memory = (memory if os.access(memory, os.W_OK) else self.state) / "rollbook-benchmarks"
+        self.out = self.memory / "out"
 
     def __enter__(self) -> "Rig":
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,9 +89,9 @@ class Rig:
 
     def run(self, tool: Tool, words: dict, timeout: float, sample_memory: bool, **about) -> dict:
         """Runs `tool` once into an empty output folder and returns what it took."""
-        shutil.rmtree(self.out if "out" not in words else words["out"], ignore_errors=True)
-        out = Path(words.setdefault("out", str(self.out)))
-        out.mkdir(parents=True)
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir()
+        words = words | {"out": str(self.out)}
         command = [part.format(**words) for part in tool.command]
         log = self.state / "tool.log"
         before, busy_before = self.farm.cpu(), busy_seconds()

@@ -42,19 +42,19 @@ def measure(rig: Rig, delay: int) -> None:
 
 
 def fetch(rig: Rig, mebibytes: int, hosts: int, delay: int) -> None:
-    source, out = rig.memory / "source", rig.memory / "got"
+    source = rig.memory / "source"
     with open(source, "wb") as file:
         for _ in range(mebibytes):
             file.write(os.urandom(2**20))
     rig.farm.up(hosts, delay)
     print(f"{mebibytes} MiB from {hosts} at once, {delay} ms", flush=True)
-    words = {"farm": str(rig.farm.folder), "user": getpass.getuser(), "file": str(source), "out": str(out)}
+    words = {"farm": str(rig.farm.folder), "user": getpass.getuser(), "file": str(source)}
 
     def attempt(tool: Tool, sample: bool) -> dict:
         row = rig.run(
-            tool, dict(words), 240, sample, job="transfer", hosts=hosts, delay=delay, mebibytes=mebibytes)
+            tool, words, 240, sample, job="transfer", hosts=hosts, delay=delay, mebibytes=mebibytes)
         row["rate"] = round(hosts * mebibytes * 2**20 / row["wall"] / 1e6, 1)
-        got = [path for path in out.iterdir() if path.is_file()]
+        got = [path for path in rig.out.iterdir() if path.is_file()]
         if len(got) != hosts or any(path.stat().st_size != mebibytes * 2**20 for path in got):
             row["failure"] = "files are missing or short"
         elif sample and not all(filecmp.cmp(source, path, shallow=False) for path in got):
@@ -63,7 +63,7 @@ def fetch(rig: Rig, mebibytes: int, hosts: int, delay: int) -> None:
 
     rig.passes([tool for tool in tools(rig) if rig.wants(tool)], attempt, slow=25)
     rig.farm.down()
-    for path in out.iterdir():
+    for path in rig.out.iterdir():
         path.unlink()
 
 

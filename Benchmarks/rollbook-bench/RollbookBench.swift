@@ -49,6 +49,8 @@ enum RollbookBench {
 private struct Connections: HostConnections {
     let transport: SSHTransport
 
+    var executor: (any TaskExecutor)? { transport.executor }
+
     func connection(to host: Host) async throws(TransportError) -> any HostConnection {
         FramedConnection(try await transport.connect(to: host), become: host.ssh.become)
     }

@@ -29,24 +29,31 @@ struct FrameScanner: Sendable {
         case unfinished(rest: [UInt8])
     }
 
-    /// Takes bytes and returns those that are certainly the command's output.
-    mutating func scan(_ bytes: RawSpan) -> [UInt8] {
-        var incoming: [UInt8] = []
-        incoming.reserveCapacity(held.count + bytes.byteCount)
-        incoming += held
-        unsafe bytes.withUnsafeBytes { unsafe incoming.append(contentsOf: $0) }
-        if state == .awaitingBegin {
-            guard let start = Self.position(of: beginLine, in: incoming) else {
-                held = Array(incoming.suffix(Self.noiseKept))
-                return []
-            }
-            state = .inBody
-            incoming.removeFirst(start + beginLine.count)
+    /// Takes bytes and gives those that are certainly the command's output to `emit`, in order, most of them uncopied.
+    mutating func scan(_ bytes: RawSpan, _ emit: (RawSpan) throws -> Void) rethrows {
+        guard state == .awaitingBegin else { return try pass(bytes, emit) }
+        unsafe bytes.withUnsafeBytes { unsafe held.append(contentsOf: $0) }
+        guard let start = Self.position(of: beginLine, in: held) else {
+            held.removeFirst(max(0, held.count - Self.noiseKept))
+            return
         }
-        let certain = max(0, incoming.count - Self.longestEndLine)
-        held = Array(incoming[certain...])
-        incoming.removeLast(incoming.count - certain)
-        return incoming
+        state = .inBody
+        let body = Array(held[(start + beginLine.count)...])
+        held = []
+        try pass(unsafe body.span.bytes, emit)
+    }
+
+    private mutating func pass(_ bytes: RawSpan, _ emit: (RawSpan) throws -> Void) rethrows {
+        let certain = max(0, held.count + bytes.byteCount - Self.longestEndLine)
+        let ofHeld = min(certain, held.count)
+        if ofHeld > 0 {
+            try emit(unsafe held.span.bytes.extracting(first: ofHeld))
+            held.removeFirst(ofHeld)
+        }
+        if certain > ofHeld { try emit(bytes.extracting(first: certain - ofHeld)) }
+        unsafe bytes.extracting(droppingFirst: certain - ofHeld).withUnsafeBytes {
+            unsafe held.append(contentsOf: $0)
+        }
     }
 
     /// What the bytes so far amount to if no more come.

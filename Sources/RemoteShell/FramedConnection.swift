@@ -125,8 +125,7 @@ private final class FrameSink: ByteSink {
     }
 
     func write(_ bytes: RawSpan) throws {
-        let certain = scanner.withLock { $0.scan(bytes) }
-        if !certain.isEmpty { try downstream.write(unsafe certain.span.bytes) }
+        try scanner.withLock { try $0.scan(bytes) { try downstream.write($0) } }
     }
 
     /// Delivers what was held back and says how the stream ended.

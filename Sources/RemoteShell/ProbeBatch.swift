@@ -6,11 +6,13 @@ package struct ProbeBatch: Sendable {
 
     /// Composes the batch. Probes run one after another, each in a subshell of its own; root if any needs it.
     package init(_ probes: [RemoteCommand], nonce: String = randomNonce()) {
-        var script = "q() { printf '\\nRBP1 \(nonce) %s\\n' \"$1\"; printf '\\nRBP1 \(nonce) %s\\n' \"$1\" >&2; }\n"
+        // One end mark and the next begin mark are printed together: what is written at once travels in one packet.
+        var script = "q() { printf '\\nRBP1 \(nonce) %s\\n' \"$@\"; printf '\\nRBP1 \(nonce) %s\\n' \"$@\" >&2; }\n"
+        if !probes.isEmpty { script += "q '0 BEGIN'\n" }
         for (index, probe) in probes.enumerated() {
             let arguments = probe.arguments.map { " " + quotedForShell($0) }.joined()
-            script +=
-                "q '\(index) BEGIN'\n(set --\(arguments)\n\(probe.script)\n) </dev/null; q \"\(index) rc=$? END\"\n"
+            let next = index + 1 < probes.count ? " '\(index + 1) BEGIN'" : ""
+            script += "(set --\(arguments)\n\(probe.script)\n) </dev/null; q \"\(index) rc=$? END\"\(next)\n"
         }
         let privilege: RemoteCommand.Privilege = probes.contains { $0.privilege == .root } ? .root : .login
         command = RemoteCommand(joined: script, [], as: privilege)

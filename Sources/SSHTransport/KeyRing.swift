@@ -66,11 +66,14 @@ actor KeyRing {
             let passphrase = try Self.passphrase(in: passphraseFile)
             secret = .file(bytes + [0], passphrase: passphrase)
             switch file.container?.decrypted(with: passphrase) {
-            case .plain(let plain): secret = .file(plain + [0], passphrase: nil)
+            case .plain(let plain):
+                secret = .file(plain + [0], passphrase: nil)
+                if let key = PrivateKeyFile(plain)?.container?.signingKey { secret = .ed25519(key) }
             case .wrongPassphrase: throw LinkFault(.authenticationFailed, "wrong passphrase for key \(name)")
             case .unsupported, nil: break
             }
         }
+        if let key = file.container?.signingKey { secret = .ed25519(key) }
         let key = LoginKey(name: name, publicKey: publicKey, secret: secret)
         cache[identity] = key
         return key

@@ -7,6 +7,8 @@ struct LoginKey: Sendable, Hashable {
     enum Secret: Sendable, Hashable {
         /// The bytes of the file and a zero byte.
         case file([UInt8], passphrase: String?)
+        /// Signs here; what `file` does, without libssh2 reading the file for every login.
+        case ed25519(Ed25519Key)
         case agent
     }
 

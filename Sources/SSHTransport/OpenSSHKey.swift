@@ -45,6 +45,18 @@ struct OpenSSHKey: Sendable, Hashable {
 
     var isEncrypted: Bool { cipher != "none" }
 
+    /// The key itself when it is an Ed25519 key without a passphrase, else nil.
+    ///
+    /// Its secret part is the seed and the public key once more, behind two copies of a random number and the type.
+    var signingKey: Ed25519Key? {
+        var reader = WireReader(secrets)
+        guard !isEncrypted, let first = reader.uint32(), first == reader.uint32(),
+            reader.string() == Array(Ed25519Key.type.utf8), let publicPart = reader.string(),
+            let pair = reader.string(), pair.count == 64, Array(pair.suffix(32)) == publicPart
+        else { return nil }
+        return Ed25519Key(seed: Array(pair.prefix(32)), publicKey: publicPart)
+    }
+
     /// Takes the passphrase off; a fraction of a second of work, meant to be done once.
     func decrypted(with passphrase: String) -> Decryption {
         guard let length = Self.keyLengths[cipher], (1...Self.maximumRounds).contains(rounds), !passphrase.isEmpty

@@ -104,6 +104,11 @@ extension SSHSession {
                 privateKey: bytes,
                 passphrase: passphrase
             )
+        case .ed25519(let secret):
+            if try handle.authenticate(user: endpoint.user, publicKey: key.publicKey) { return true }
+            guard case .wanted(let data) = edge.signature else { return false }
+            edge.signature = secret.signature(of: data).map { .made($0) } ?? .refused
+            return try handle.authenticate(user: endpoint.user, publicKey: key.publicKey)
         case .agent:
             let isAccepted = try handle.authenticate(user: endpoint.user, publicKey: key.publicKey)
             if case .wanted(let data) = edge.signature { requestSignature(of: data, by: key) }

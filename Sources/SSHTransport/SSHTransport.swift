@@ -20,6 +20,7 @@ package final class SSHTransport: Sendable {
         let loop = Self.group.next()
         self.loop = loop
         self.logger = logger
+        executor = LoopExecutor(loop)
         let pool = NIOLoopBoundBox.makeBoxSendingValue(
             ConnectionPool(on: loop, options: options, hostKeys: hostKeys),
             eventLoop: loop
@@ -27,6 +28,9 @@ package final class SSHTransport: Sendable {
         self.pool = pool
         keyRing = KeyRing { loop.flatSubmit { pool.value.agentIdentities() } }
     }
+
+    /// Runs tasks beside the connections; for those that do little between their awaits.
+    package let executor: any TaskExecutor
 
     /// The version of libssh2 in use.
     package static var libraryVersion: String { LibSSH2.version }

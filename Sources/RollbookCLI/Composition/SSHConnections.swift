@@ -11,6 +11,8 @@ struct SSHConnections: HostConnections {
 
     init(_ transport: SSHTransport) { self.transport = transport }
 
+    var executor: (any TaskExecutor)? { transport.executor }
+
     func connection(to host: Host) async throws(TransportError) -> any HostConnection {
         var password: Secret?
         if case .sudoWithPassword(let file) = host.ssh.become {

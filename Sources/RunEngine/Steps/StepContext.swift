@@ -90,4 +90,11 @@ package struct StepServices: Sendable {
 /// Gives each host's one connection.
 package protocol HostConnections: Sendable {
     func connection(to host: Host) async throws(TransportError) -> any HostConnection
+
+    /// Where tasks run best that only pass bytes between many hosts and memory; nil for anywhere.
+    var executor: (any TaskExecutor)? { get }
+}
+
+extension HostConnections {
+    package var executor: (any TaskExecutor)? { nil }
 }

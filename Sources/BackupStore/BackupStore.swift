@@ -46,6 +46,15 @@ package struct BackupStore: Sendable {
     ///
     /// The plain and the encrypted copy of one snapshot exist at the same time, the others only once.
     package func requireSpace(databaseBytes: [Int64]) throws(BackupError) {
+        try Self.requireSpace(databaseBytes: databaseBytes, in: folder)
+    }
+
+    /// The same before there is a store: `path` is an existing folder of ours that will hold it.
+    package static func requireSpace(databaseBytes: [Int64], under path: String) throws(BackupError) {
+        try requireSpace(databaseBytes: databaseBytes, in: try Directory.root(at: path, create: false))
+    }
+
+    private static func requireSpace(databaseBytes: [Int64], in folder: Directory) throws(BackupError) {
         let largest = databaseBytes.max() ?? 0
         let needed = databaseBytes.reduce(0, +) + largest + largest / 5 + 64 << 20
         let free = try folder.freeBytes()

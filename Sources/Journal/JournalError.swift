@@ -37,24 +37,24 @@ package enum JournalError: Error, Sendable, Hashable {
                 .integrity,
                 at: path,
                 "\(reason)",
-                state: "it is not used, and was not changed",
+                state: "It is not used, and was not changed",
                 next: "rollbook journal verify, and compare with a copy of the folder"
             )
         case .security(let path, let reason, let remedy):
-            OperatorMessage(.security, at: path, reason, state: "nothing was read or written there", next: remedy)
+            OperatorMessage(.security, at: path, reason, state: "Nothing was read or written there", next: remedy)
         case .locked(let what, let holder):
             OperatorMessage(
                 .locked,
                 holder.map { "\($0) holds \(what)" } ?? "another process holds \(what)",
-                state: "nothing was done",
-                next: "wait for it to end, or start again with --wait 10m"
+                state: "Nothing was done",
+                next: "wait for it to end; rollbook runs shows where it is"
             )
         case .otherVersion(let path, let version):
             OperatorMessage(
                 .stale,
                 at: path,
                 "the journal has format version \(version), this program knows \(RecordFrame.version)",
-                state: "it is not used",
+                state: "It is not used",
                 next: "finish the run with the release of Rollbook that began it"
             )
         case .ended(let run, let status):
@@ -62,21 +62,21 @@ package enum JournalError: Error, Sendable, Hashable {
                 .stale,
                 at: run.text,
                 "the run is \(status.rawValue)",
-                state: "there is nothing to go on with",
+                state: "There is nothing to go on with",
                 next: "rollbook show \(run)"
             )
         case .illegal(let transition):
             OperatorMessage(
                 .fault,
                 "\(transition)",
-                state: "nothing was written",
+                state: "Nothing was written",
                 next: "report this as a fault of Rollbook"
             )
         case .tooLarge(let event, let bytes):
             OperatorMessage(
                 .fault,
                 "\(event) takes \(bytes) bytes, a record has at most \(RecordFrame.maximumLength)",
-                state: "nothing was written",
+                state: "Nothing was written",
                 next: "report this as a fault of Rollbook"
             )
         }

@@ -44,7 +44,7 @@ final class DiskJournalFile: JournalFile {
             try descriptor.setMode(.privateFile)
             guard try descriptor.lockExclusively() else { throw .wouldBlock }
             return file
-        } catch { throw .writing(path, "create the journal", error, state: "nothing was sent") }
+        } catch { throw .writing(path, "create the journal", error, state: "Nothing was sent") }
     }
 
     /// Opens the file of an earlier process, provided that nobody else writes it or could.

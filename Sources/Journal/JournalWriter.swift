@@ -122,7 +122,7 @@ package final class JournalWriter: RunJournal {
 
     private func fail(_ event: JournalEvent, _ error: Errno, _ core: inout Core) -> JournalError {
         var state: String?
-        if case .stepIntent = event { state = "nothing was sent for it" }
+        if case .stepIntent = event { state = "Nothing was sent for it" }
         let failure = JournalError.storage(
             path: folder.journal.string,
             task: "record \(event.spoken)",

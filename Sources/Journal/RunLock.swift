@@ -23,7 +23,7 @@ package final class RunLock: Sendable {
     package static func take(_ path: FilePath, hint: LockHint, what: String) throws(JournalError) -> RunLock {
         let attempt: Attempt
         do throws(Errno) { attempt = try tryTake(path, hint: hint) } catch {
-            throw .writing(path, "take the lock of \(what)", error, state: "nothing was sent")
+            throw .writing(path, "take the lock of \(what)", error, state: "Nothing was sent")
         }
         switch attempt {
         case .taken(let lock): return lock

@@ -146,7 +146,7 @@ struct FaultTests {
         #expect(
             error?.message.description
                 == "rollbook: storage: /nowhere/journal.jsonl: cannot record the intent of 1.master1.etcd.snapshot "
-                + "(No space left on device). nothing was sent for it. "
+                + "(No space left on device). Nothing was sent for it. "
                 + "Next: make room or mend the disk of /nowhere/journal.jsonl, then start again"
         )
     }
@@ -180,7 +180,7 @@ struct FaultTests {
         let error = #expect(throws: JournalError.self) { try SampleRun.makeWriter(in: folder) }
         #expect(error?.code == .storage)
         #expect(error?.message.event == "cannot reserve room for the journal (No space left on device)")
-        #expect(error?.message.state == "nothing was sent")
+        #expect(error?.message.state == "Nothing was sent")
     }
 
     @Test(

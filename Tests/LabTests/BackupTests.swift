@@ -105,8 +105,11 @@ extension LabSuite {
                 let holder = try #require(try await controller.runs().first).run
                 let second = try await controller.rollbook("run", "nightly-backup", "--yes")
                 #expect(second.code == 7, "\(second)")
-                #expect(second.errors.contains("rollbook: locked: cluster lab"), "\(second)")
-                #expect(second.errors.contains(holder), "\(second)")
+                #expect(
+                    second.errors.contains("rollbook: locked: run \(holder) (pid ")
+                        && second.errors.contains("holds cluster lab. Nothing was done."),
+                    "\(second)"
+                )
                 let resumed = try await controller.rollbook("resume", holder)
                 #expect(resumed.code == 7, "\(resumed)")
             }

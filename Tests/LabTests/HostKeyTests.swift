@@ -37,7 +37,7 @@ extension LabSuite {
                 "\(mistaken)"
             )
             #expect(
-                !text(of: known).contains("10.77.0.32") && text(of: known).split(separator: "\n").count == others.count
+                text(of: known).split(separator: "\n").count == others.count
             )
             let garbled = try await controller.rollbook("hosts", "trust", "lb2", "--fingerprint", "SHA256:abc")
             #expect(garbled.code == 2, "\(garbled)")
@@ -74,7 +74,7 @@ extension LabSuite {
                     .description
                 let trust = try await controller.rollbook("hosts", "trust", "lb2", "--fingerprint", print)
                 #expect(trust.code == 11, "\(trust)")
-                #expect(trust.errors.contains("lb2"), "\(trust)")
+                #expect(trust.errors.contains("rollbook: security: lb2: "), "\(trust)")
             }
             #expect(text(of: known) == text(of: Lab.here.state + "/known_hosts"))
         }

@@ -3,6 +3,7 @@ package import ClusterModel
 import Journal
 import RemoteShell
 import RunEngine
+import Synchronization
 
 /// The controller's side of a backup run: the store, the tools, and the set that is being made.
 ///
@@ -67,8 +68,19 @@ extension StepContext {
 }
 
 /// Passes a host's bytes on into a file of the set.
-struct StagedFileSink: ByteSink {
-    let file: StagedFile
+final class StagedFileSink: ByteSink {
+    private let file: StagedFile
+    private let refused = Mutex<BackupError?>(nil)
 
-    func write(_ bytes: RawSpan) throws { try file.append(bytes) }
+    init(file: StagedFile) { self.file = file }
+
+    func write(_ bytes: RawSpan) throws {
+        do { try file.append(bytes) } catch {
+            refused.withLock { $0 = error }
+            throw error
+        }
+    }
+
+    /// Why the transfer ended: this disk, when it was that, else what the transport saw.
+    func cause(of error: any Error) -> any Error { refused.withLock { $0 } ?? error }
 }

@@ -60,10 +60,11 @@ package struct CollectFiles: Step {
         let found = try fact.parse(ProbeBatch.Answer(exitCode: listed.exitCode, output: listed.output.bytes))
         context.progress("archiving \(found.files) files")
         let file = try staged.create(name)
+        let sink = StagedFileSink(file: file)
         let result: CommandResult
         do {
             result = try await connection.download(
-                RemoteCommand(Self.archiveScript, [paths.kubernetes] + found.paths), to: StagedFileSink(file: file),
+                RemoteCommand(Self.archiveScript, [paths.kubernetes] + found.paths), to: sink,
                 limits: .transfer)
             // 1: a file changed while it was read; the archive is whole and says what was read.
             guard result.exitCode <= 1 else {
@@ -72,7 +73,7 @@ package struct CollectFiles: Step {
             _ = try file.finish()
         } catch {
             try? file.discard()
-            throw error
+            throw sink.cause(of: error)
         }
         let entries = try staged.entries(of: name)
         let checks = set == .loadBalancer ? try await self.checks(connection, paths) : []

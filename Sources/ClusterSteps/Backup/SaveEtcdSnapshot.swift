@@ -75,16 +75,17 @@ package struct SaveEtcdSnapshot: Step {
         let saved = try await save(context)
         context.progress("fetching \(byteCount(saved.digest.bytes))")
         let file = try staged.create(name)
+        let sink = StagedFileSink(file: file)
         do {
             let fetched = try await context.connection.download(
-                RemoteCommand("cat -- \"$1\"", [saved.path]), to: StagedFileSink(file: file), limits: .transfer)
+                RemoteCommand("cat -- \"$1\"", [saved.path]), to: sink, limits: .transfer)
             guard fetched.succeeded else {
                 throw OperatorMessage(.stepFailed, "cannot read the snapshot back: \(fetched.errorOutput.lastLine)")
             }
             _ = try file.finish(expecting: saved.digest)
         } catch {
             try? file.discard()
-            throw error
+            throw sink.cause(of: error)
         }
         context.progress("verifying")
         let workspace = try context.service(BackupWorkspace.self)

@@ -90,7 +90,8 @@ package struct EtcdStatus: Fact {
     /// Which member this is and of which cluster; its numbers change all the time.
     package func bound(_ value: Value) throws -> JSONValue? {
         .object([
-            "cluster": .unsigned(value.clusterID), "member": .unsigned(value.memberID), "name": .string(value.name),
+            "cluster": .string(String(value.clusterID, radix: 16)),
+            "member": .string(String(value.memberID, radix: 16)), "name": .string(value.name),
             "dataDirectory": .string(value.dataDirectory), "answers": .bool(value.answers),
         ])
     }

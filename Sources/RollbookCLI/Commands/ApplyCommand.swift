@@ -1,7 +1,6 @@
 import ArgumentParser
 import ClusterModel
 import Journal
-import Manifests
 import RunEngine
 
 /// `apply plan.json`: executes a saved plan, once, if nothing it was made from has changed.
@@ -19,22 +18,13 @@ struct ApplyCommand: AsyncParsableCommand {
     func run() async throws {
         let surroundings = try Surroundings.current()
         let began = surroundings.time.uptime
-        let bytes = try ManifestFile.read(plan)
-        let id = ContentHash(of: bytes).text
+        let stored = try SavedPlan.read(plan)
+        let (saved, id) = (stored.plan, stored.id)
         if let expect, expect != id {
             throw OperatorMessage(
                 .integrity,
                 at: plan,
                 "its id is \(id), expected \(expect)",
-                state: "Nothing was sent"
-            )
-        }
-        let saved = try Plan.read(bytes, from: plan)
-        guard try saved.bytes() == bytes else {
-            throw OperatorMessage(
-                .integrity,
-                at: plan,
-                "it was altered after it was written",
                 state: "Nothing was sent"
             )
         }

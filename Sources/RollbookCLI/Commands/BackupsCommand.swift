@@ -22,17 +22,18 @@ struct BackupsCommand: AsyncParsableCommand {
 struct Backups {
     let surroundings: Surroundings
     let cluster: Cluster
-    let root: String
+    private let local: LocalBackups
 
     init(_ options: ClusterOptions) throws {
         surroundings = try Surroundings.current()
         let path = try InventoryFinder(surroundings).find(options.inventory)
         cluster = try ClusterContext.loadInventory(path, surroundings, isVerbose: options.state.verbose).cluster
-        root = surroundings.stateDirectory(options.state.stateDir) + "/backups"
+        let state = surroundings.stateDirectory(options.state.stateDir)
+        local = LocalBackups(state: state, cluster: cluster, time: surroundings.time)
     }
 
     var existing: BackupStore? {
-        get throws { try LocalBackups(root: root, cluster: cluster, time: surroundings.time).existing() }
+        get throws { try local.existing() }
     }
 
     /// The store, or the message that there is none.
@@ -41,7 +42,7 @@ struct Backups {
             throw OperatorMessage(
                 .refused,
                 at: cluster.id.text,
-                "there is no backup of this cluster in \(root)",
+                "there is no backup of this cluster in \(local.root)",
                 next: "rollbook run nightly-backup"
             )
         }

@@ -49,8 +49,11 @@ struct BackupsVerifyCommand: AsyncParsableCommand {
                 at: backups.surroundings.time.now
             )
             Terminal.error(
-                error.message.completed(
-                    state: "It was set aside in bad/ and no longer counts as a backup",
+                OperatorMessage(
+                    error.code,
+                    at: id.text,
+                    error.message.event,
+                    state: "It was set aside in bad/: it is not to be restored from and no longer counts as a backup",
                     next: "rollbook run nightly-backup"
                 ).description
             )

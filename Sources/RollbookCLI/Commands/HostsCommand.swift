@@ -29,6 +29,7 @@ struct HostsScanCommand: AsyncParsableCommand {
         var table = Table(("HOST", .left), ("KEY TYPE", .left), ("FINGERPRINT", .left), ("KNOWN HOSTS SAYS", .left))
         var entries: [JSONValue] = []
         var codes: [ExitCode] = []
+        var words: Set<String> = []
         for host in hosts {
             do {
                 for offered in try await context.connections.scan(host) {
@@ -40,6 +41,7 @@ struct HostsScanCommand: AsyncParsableCommand {
                     )
                     let print = HostKeyFingerprint(ofKey: offered.key).description
                     let word = Self.word(for: verdict)
+                    words.insert(word)
                     table.add(host.name.text, offered.type, print, word)
                     entries.append(
                         .object([
@@ -59,9 +61,7 @@ struct HostsScanCommand: AsyncParsableCommand {
             try JSONAnswer.print(.object(["v": .integer(1), "keys": .array(entries)]))
         } else {
             Terminal.answer(table.text)
-            Terminal.answer(
-                "\nCompare a fingerprint with one you got another way, then: rollbook hosts trust HOST --fingerprint SHA256:…"
-            )
+            if let advice = Self.advice(for: words) { Terminal.answer("\n" + advice) }
         }
         if !codes.isEmpty {
             throw CommandEnding(
@@ -77,6 +77,15 @@ struct HostsScanCommand: AsyncParsableCommand {
         case .changed: "CHANGED"
         case .revoked: "REVOKED"
         }
+    }
+
+    /// What to do about keys that are not all trusted.
+    private static func advice(for words: Set<String>) -> String? {
+        if words.contains("CHANGED") || words.contains("REVOKED") {
+            return "A host answers with another key than the known one: find out why before anything else."
+        }
+        guard words.contains("not known") else { return nil }
+        return "Compare a fingerprint with one you got another way, then: rollbook hosts trust HOST --fingerprint SHA256:…"
     }
 }
 
@@ -117,12 +126,24 @@ struct HostsTrustCommand: AsyncParsableCommand {
         do { blob = try KnownHostsKey(blob: key.key) } catch {
             throw OperatorMessage(.security, at: host.name.text, error.text, state: "Nothing was trusted")
         }
-        // OpenSSH drops the port where an alias names the host.
-        let outcome = try KnownHostsAppender(paths: context.hostKeys.paths).trust(
-            blob,
-            forHost: host.ssh.hostKeyAlias ?? host.ssh.address,
-            port: host.ssh.hostKeyAlias == nil ? host.ssh.port : 22
-        )
+        let outcome: KnownHostsAppender.Outcome
+        do {
+            // OpenSSH drops the port where an alias names the host.
+            outcome = try KnownHostsAppender(paths: context.hostKeys.paths).trust(
+                blob,
+                forHost: host.ssh.hostKeyAlias ?? host.ssh.address,
+                port: host.ssh.hostKeyAlias == nil ? host.ssh.port : 22
+            )
+        } catch {
+            // The file knows the host by its address only.
+            throw OperatorMessage(
+                error.code,
+                at: [host.name.text, error.place].compactMap(\.self).joined(separator: ": "),
+                error.event,
+                state: error.state,
+                next: error.next
+            )
+        }
         switch outcome {
         case .added(_, let file):
             Terminal.answer("\(host.name): \(key.type) \(wanted) is trusted now (added to \(file))")

@@ -28,9 +28,10 @@ struct PlanCommand: AsyncParsableCommand {
         await context.connections.close()
         let bytes = try plan.bytes()
         let id = ContentHash(of: bytes).text
-        if let out { try store(bytes, at: surroundings.absolute(out)) }
+        let text = try SavedPlan.text(of: bytes, id: id)
+        if let out { try store(text, at: surroundings.absolute(out)) }
         if cluster.state.format == .json {
-            try Terminal.machineAnswer(String(decoding: bytes, as: UTF8.self))
+            try Terminal.machineAnswer(String(decoding: text, as: UTF8.self))
         } else {
             Terminal.answer(PlanView(plan: plan, id: id, isVerbose: cluster.state.verbose || !cluster.state.quiet).text)
             if let out { Terminal.answer("Stored as \(out). Execute exactly this with: rollbook apply \(out)") }

@@ -5,16 +5,22 @@ import RunEngine
 
 /// The controller's backups of one cluster, as planning may see them: nothing here changes anything.
 struct LocalBackups: BackupOutlook {
-    let root: String
+    /// The existing folder of runs, locks and backups.
+    let state: String
     let cluster: Cluster
     let time: any TimeSource
 
+    var root: String { state + "/backups" }
     var location: String { "\(root)/\(cluster.id)" }
 
     func obstacle(databaseBytes: [Int64]) async -> OperatorMessage? {
         do {
             _ = try await AgeEncryption.required(by: cluster.backup, tools: .standard, time: time)
-            try existing()?.requireSpace(databaseBytes: databaseBytes)
+            if let store = try existing() {
+                try store.requireSpace(databaseBytes: databaseBytes)
+            } else {
+                try BackupStore.requireSpace(databaseBytes: databaseBytes, under: state)
+            }
             return nil
         } catch {
             return error.message

@@ -142,7 +142,7 @@ struct RunSession: Sendable {
     /// Read-only views for planning.
     private func views() throws -> StepServices {
         var views = StepServices()
-        let local = LocalBackups(root: backupRoot, cluster: context.cluster, time: surroundings.time)
+        let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
         views.add(local as any BackupOutlook)
         return views
     }
@@ -163,7 +163,7 @@ struct RunSession: Sendable {
 
     func report(for run: RunID, _ kind: RunReport) -> BackupReport? {
         guard kind == .backup else { return nil }
-        let local = LocalBackups(root: backupRoot, cluster: context.cluster, time: surroundings.time)
+        let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
         return BackupReport(
             policy: context.cluster.backup,
             cluster: context.cluster.id,

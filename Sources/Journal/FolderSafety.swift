@@ -28,7 +28,7 @@ func ensurePrivateFolder(_ path: FilePath) throws(JournalError) {
             try syncFolder(made.removingLastComponent())
         } catch  where error == .fileExists || error == .isDirectory {
         } catch {
-            throw .writing(made, "create the folder", error, state: "nothing was sent")
+            throw .writing(made, "create the folder", error, state: "Nothing was sent")
         }
         if made == path { try checkPrivate(made) } else { try checkShared(made) }
     }

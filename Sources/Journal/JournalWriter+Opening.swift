@@ -21,7 +21,7 @@ extension JournalWriter {
         do throws(Errno) {
             try makeFolder(folder.outputs, mode: .folder)
             try publish(plan, as: "plan.json", in: folder.path, mode: .readOnlyFile)
-        } catch { throw .writing(folder.plan, "store the plan", error, state: "nothing was sent") }
+        } catch { throw .writing(folder.plan, "store the plan", error, state: "Nothing was sent") }
         let file = try DiskJournalFile.create(folder.journal)
         try reserve(file, from: 0, steps: begin.steps)
         let writer = JournalWriter(
@@ -37,7 +37,7 @@ extension JournalWriter {
             try file.sync()
             try syncFolder(folder.path)
             try syncFolder(folder.path.removingLastComponent())
-        } catch { throw .writing(folder.journal, "make the new run durable", error, state: "nothing was sent") }
+        } catch { throw .writing(folder.journal, "make the new run durable", error, state: "Nothing was sent") }
         return writer
     }
 
@@ -91,7 +91,7 @@ extension JournalWriter {
             try file.reserve(from: Int64(offset), bytes: 4096 * Int64(2 * steps + 64))
         } catch  where error == .notSupported || error == .noFunction || error == .notSupportedOnSocket {
         } catch {
-            throw .writing(file.path, "reserve room for the journal", error, state: "nothing was sent")
+            throw .writing(file.path, "reserve room for the journal", error, state: "Nothing was sent")
         }
     }
 }

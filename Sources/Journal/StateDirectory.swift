@@ -39,7 +39,7 @@ package struct StateDirectory: Sendable, Hashable {
     package func makeRun(_ run: RunID) throws(JournalError) -> RunFolder {
         let folder = folder(of: run)
         do throws(Errno) { try makeFolder(folder.path, mode: .folder) } catch {
-            throw .writing(folder.path, "create the folder of the run", error, state: "nothing was sent")
+            throw .writing(folder.path, "create the folder of the run", error, state: "Nothing was sent")
         }
         return folder
     }
@@ -117,7 +117,7 @@ package struct StateDirectory: Sendable, Hashable {
             path: path.string,
             task: "keep a journal here",
             cause: "\(type): neither locks nor syncing can be relied on",
-            state: "nothing was sent"
+            state: "Nothing was sent"
         )
     }
 }

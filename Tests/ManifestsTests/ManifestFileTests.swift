@@ -17,7 +17,8 @@ struct ManifestFileTests {
             _ = try ManifestFile.read(path)
             return nil
         } catch {
-            return error.code == .invalidInput ? error.event : "wrong code \(error.code)"
+            let expected: Set<ExitCode> = [.invalidInput, .usage]
+            return expected.contains(error.code) ? error.event : "wrong code \(error.code)"
         }
     }
 

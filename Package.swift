@@ -31,6 +31,7 @@ let documents = [
     "Journal": ["Format.md"],
     "BackupStore": ["Format.md"],
     "RemoteShell": ["Format.md"],
+    "RunEngine": ["Format.md"],
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = [], fixtures: Bool = false) -> Target {

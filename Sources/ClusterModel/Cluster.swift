@@ -14,7 +14,7 @@ package struct ClusterPaths: Sendable, Hashable, Codable {
 }
 
 /// What the nightly backup takes, keeps and tells.
-package struct BackupPolicy: Sendable, Hashable, Codable {
+package struct BackupPolicy: Sendable, Hashable {
     package enum SnapshotSource: String, Sendable, Hashable, Codable, CaseIterable { case all, one }
     package enum Encryption: String, Sendable, Hashable, Codable, CaseIterable { case none, optional, required }
     /// What to do with a cluster that works but is not whole (a member down, a host unreachable).

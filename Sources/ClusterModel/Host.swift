@@ -8,7 +8,7 @@ package enum Role: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// How to become root on a host.
-package enum Become: Sendable, Hashable, Codable {
+package enum Become: Sendable, Hashable {
     /// The login user is root already.
     case no
     /// `sudo -n`: never asks.
@@ -18,7 +18,7 @@ package enum Become: Sendable, Hashable, Codable {
 }
 
 /// Where an SSH private key comes from.
-package enum SSHIdentity: Sendable, Hashable, Codable {
+package enum SSHIdentity: Sendable, Hashable {
     case file(path: String, passphraseFile: String?)
     case agent
 }
@@ -39,7 +39,7 @@ package struct JumpHop: Sendable, Hashable, Codable {
 }
 
 /// Everything needed to log in to a host, after defaults, overrides and `~/.ssh/config` were merged.
-package struct SSHSettings: Sendable, Hashable, Codable {
+package struct SSHSettings: Sendable, Hashable {
     package var address: String
     package var port: Int
     package var user: String

@@ -109,7 +109,6 @@ package struct SaveEtcdSnapshot: Step {
         let command = RemoteCommand(
             [EtcdAccess.functions, Self.saveScript], [pki, context.run.text, String(context.attempt)])
         let outcome = try await context.guarded(command, deadline: .seconds(900))
-        await context.forget()
         guard outcome.exitCode == 0 else {
             let said = outcome.errorText.split(separator: "\n").last.map(String.init) ?? "code \(outcome.exitCode)"
             throw OperatorMessage(

@@ -61,7 +61,10 @@ struct Staleness {
             ("inventory", plan.bindings.inventory, now.inventory), ("runbook", plan.bindings.runbook, now.runbook),
             ("known hosts", plan.bindings.knownHosts, now.knownHosts),
         ]
-        for (name, then, today) in pairs where then != today {
+        let included = try plan.bindings.includes.sorted { $0.key < $1.key }.map {
+            ("included runbook \($0.key)", $0.value, try session.source.find($0.key).runbook.digest)
+        }
+        for (name, then, today) in pairs + included where then != today {
             throw OperatorMessage(
                 .stale,
                 at: name,

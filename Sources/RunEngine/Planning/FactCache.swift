@@ -9,11 +9,11 @@ package actor FactCache {
     private let parallel: Int
     private var answers: [FactRequest: Result<ProbeBatch.Answer, FactFailure>] = [:]
 
-    /// - Parameter parallel: hosts read at the same time.
+    /// Begins without any answer; `parallel` is how many hosts are read at the same time.
     package init(cluster: Cluster, connections: any HostConnections, parallel: Int) {
         self.cluster = cluster
         self.connections = connections
-        self.parallel = parallel
+        self.parallel = max(1, parallel)
     }
 
     /// Reads those of `requests` that are not known yet; failures are kept and reported to whoever asks.
@@ -50,13 +50,19 @@ package actor FactCache {
         if answers[request] == nil { await prefetch([request]) }
         guard let answer = answers[request] else {
             throw FactFailure(
-                host: request.host, fact: request.name,
-                message: OperatorMessage(.refused, at: request.host.text, "no such host in the inventory"))
+                host: request.host,
+                fact: request.name,
+                message: OperatorMessage(.refused, at: request.host.text, "no such host in the inventory")
+            )
         }
         return try answer.get()
     }
 
-    private static func read(_ requests: [FactRequest], of host: Host, over connections: any HostConnections) async
+    private static func read(
+        _ requests: [FactRequest],
+        of host: Host,
+        over connections: any HostConnections
+    ) async
         -> [(FactRequest, Result<ProbeBatch.Answer, FactFailure>)]
     {
         let batch = ProbeBatch(requests.map(\.command))
@@ -70,15 +76,28 @@ package actor FactCache {
             }
         } catch {
             return requests.map {
-                ($0, .failure(FactFailure(host: host.name, fact: $0.name, message: error.message)))
+                ($0, .failure(FactFailure(host: host.name, fact: $0.name, message: error.ofReading.message)))
             }
         }
     }
 
     private static func missing(_ request: FactRequest) -> FactFailure {
         FactFailure(
-            host: request.host, fact: request.name,
-            message: OperatorMessage(.refused, at: request.host.text, "the host's answer to \(request.name) is incomplete"))
+            host: request.host,
+            fact: request.name,
+            message: OperatorMessage(
+                .refused,
+                at: request.host.text,
+                "the host's answer to \(request.name) is incomplete"
+            )
+        )
+    }
+}
+
+extension TransportError {
+    /// The same error of a command that only read: whether it ran or not, nothing was changed.
+    var ofReading: TransportError {
+        TransportError(kind, host: host, event, next: next, commandMayHaveStarted: false)
     }
 }
 
@@ -95,43 +114,6 @@ final class CollectingSink: ByteSink {
         try collected.withLock { held in
             guard held.count + bytes.byteCount <= limit else { throw StepFault("more than \(limit) bytes of facts") }
             unsafe bytes.withUnsafeBytes { unsafe held.append(contentsOf: $0) }
-        }
-    }
-}
-
-/// Reads facts for one decision and remembers what it relied on.
-final class RecordingFactReader: FactReader {
-    let cluster: Cluster
-    private let cache: FactCache
-    private let views: StepServices
-    private let recorded = Mutex<[Precondition]>([])
-
-    init(cluster: Cluster, cache: FactCache, views: StepServices) {
-        self.cluster = cluster
-        self.cache = cache
-        self.views = views
-    }
-
-    func view<View>(_ type: View.Type) throws -> View { try views.get(type) }
-
-    /// What was read, each fact once, in the order of reading.
-    var preconditions: [Precondition] { recorded.withLock { $0 } }
-
-    func read<F: Fact>(_ fact: F, on host: HostName) async throws(FactFailure) -> F.Value {
-        let answer = try await cache.answer(to: FactRequest(fact, on: host))
-        do {
-            let value = try fact.parse(answer)
-            if let bound = try fact.bound(value) {
-                let precondition = Precondition(host: host, fact: F.name, value: bound)
-                recorded.withLock { if !$0.contains(precondition) { $0.append(precondition) } }
-            }
-            return value
-        } catch let message as OperatorMessage {
-            throw FactFailure(host: host, fact: F.name, message: message.completed(place: host.text))
-        } catch {
-            throw FactFailure(
-                host: host, fact: F.name,
-                message: OperatorMessage(.refused, at: host.text, "cannot make out \(F.name): \(error)"))
         }
     }
 }

@@ -22,14 +22,22 @@ struct InputValues: Sendable {
                 values[input.name] = value
             } else if input.isRequired {
                 throw OperatorMessage(
-                    .usage, at: input.name, "the runbook needs this input", next: "add --set \(input.name)=…")
+                    .usage,
+                    at: input.name,
+                    "the runbook needs this input",
+                    next: "add --set \(input.name)=…"
+                )
             }
         }
         self.values = values
     }
 
     /// The parameters of a call with every reference replaced by its value.
-    func substitute(_ call: StepCall, for target: StepTarget, _ signature: KindSignature?) throws(OperatorMessage)
+    func substitute(
+        _ call: StepCall,
+        for target: StepTarget,
+        _ signature: KindSignature?
+    ) throws(OperatorMessage)
         -> [String: JSONValue]
     {
         var result: [String: JSONValue] = [:]
@@ -40,7 +48,11 @@ struct InputValues: Sendable {
         return result
     }
 
-    private func substitute(_ value: JSONValue, for target: StepTarget, as type: ParameterType?) throws(OperatorMessage)
+    private func substitute(
+        _ value: JSONValue,
+        for target: StepTarget,
+        as type: ParameterType?
+    ) throws(OperatorMessage)
         -> JSONValue
     {
         switch value {
@@ -99,15 +111,21 @@ extension ParameterType {
         case .duration: parseDuration(text) != nil
         case .kubernetesVersion:
             text.split(separator: ".", omittingEmptySubsequences: false).count == 3
-                && text.split(separator: ".").allSatisfy { Int($0).map(String.init) == String($0) }
+                && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isCanonicalNumber($0) }
         case .choice(let words): words.contains(text)
         }
     }
 }
 
-/// Reads `90s`, `10m`, `2h` or `1d`: a whole number without leading zeros and one unit.
+/// A whole number of at most nine digits without sign or leading zero.
+private func isCanonicalNumber(_ text: Substring) -> Bool {
+    (1...9).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        && (text == "0" || !text.hasPrefix("0"))
+}
+
+/// Reads `90s`, `10m`, `2h` or `1d`: a whole number of at most nine digits without leading zeros, and one unit.
 package func parseDuration(_ text: String) -> Duration? {
-    guard let unit = text.last, let count = Int64(text.dropLast()), count >= 0, String(count) == text.dropLast() else {
+    guard let unit = text.last, isCanonicalNumber(text.dropLast()), let count = Int64(text.dropLast()) else {
         return nil
     }
     switch unit {

@@ -37,8 +37,11 @@ package struct Plan: Sendable, Hashable, Codable {
         }
         guard head.v == formatVersion else {
             throw OperatorMessage(
-                .stale, at: place, "the plan has format \(head.v), this program writes and executes \(formatVersion)",
-                next: "make it again with rollbook plan, or use the program that made it")
+                .stale,
+                at: place,
+                "the plan has format \(head.v), this program writes and executes \(formatVersion)",
+                next: "make it again with rollbook plan, or use the program that made it"
+            )
         }
         do { return try JSONDecoder().decode(Plan.self, from: Data(bytes)) } catch {
             throw OperatorMessage(.integrity, at: place, "the plan cannot be read: \(error)")
@@ -71,11 +74,19 @@ package struct PlanBindings: Sendable, Hashable, Codable {
     package let inventory: String
     package let runbook: String
     package let knownHosts: String
+    /// Digests of the runbooks it includes, at any depth, by name.
+    package let includes: [String: String]
 
-    package init(inventory: String, runbook: String, knownHosts: String) {
+    package init(inventory: String, runbook: String, knownHosts: String, includes: [String: String] = [:]) {
         self.inventory = inventory
         self.runbook = runbook
         self.knownHosts = knownHosts
+        self.includes = includes
+    }
+
+    /// The same with the runbooks that turned out to be included.
+    func adding(_ included: [String: String]) -> PlanBindings {
+        PlanBindings(inventory: inventory, runbook: runbook, knownHosts: knownHosts, includes: included)
     }
 }
 
@@ -110,7 +121,7 @@ package struct PlannedGate: Sendable, Hashable, Codable {
 
 /// One step on one host.
 package struct PlannedStep: Sendable, Hashable, Codable {
-    package enum Outlook: Sendable, Hashable, Codable {
+    package enum Outlook: Sendable, Hashable {
         case noop(reason: String)
         case change([PlannedChange])
         case unknown(until: String)

@@ -1,7 +1,9 @@
 package import ClusterModel
 import Journal
 
-/// Makes plans out of a runbook, a cluster and facts. It can only read.
+/// Makes plans out of a runbook, a cluster and facts.
+///
+/// It can only read.
 package struct Planner: Sendable {
     private let cluster: Cluster
     private let registry: StepRegistry
@@ -9,11 +11,12 @@ package struct Planner: Sendable {
     private let views: StepServices
     private let includes: @Sendable (String) throws -> Runbook
 
-    /// - Parameters:
-    ///   - views: read-only views of the controller for `decide`.
-    ///   - includes: finds a runbook that another one includes.
+    /// `views` are read-only views of the controller for `decide`; `includes` finds a runbook that another one includes.
     package init(
-        cluster: Cluster, registry: StepRegistry, facts: FactCache, views: StepServices,
+        cluster: Cluster,
+        registry: StepRegistry,
+        facts: FactCache,
+        views: StepServices,
         includes: @escaping @Sendable (String) throws -> Runbook
     ) {
         self.cluster = cluster
@@ -34,7 +37,11 @@ package struct Planner: Sendable {
         package let limit: HostSelector?
 
         package init(
-            runbook: Runbook, inputs: [String: String], bindings: PlanBindings, program: String, moment: UTCMoment,
+            runbook: Runbook,
+            inputs: [String: String],
+            bindings: PlanBindings,
+            program: String,
+            moment: UTCMoment,
             limit: HostSelector? = nil
         ) {
             self.limit = limit
@@ -52,7 +59,9 @@ package struct Planner: Sendable {
     ///   what hosts say or fail to say never throws but becomes part of the plan.
     package func plan(_ request: Request) async throws -> Plan {
         let inputs = try InputValues(declared: request.runbook.inputs, given: request.inputs)
-        let drafts = try draft(try flatten(request.runbook), inputs: inputs, limit: request.limit)
+        var included: [String: String] = [:]
+        let drafts = try draft(
+            try flatten(request.runbook, noting: &included), inputs: inputs, limit: request.limit)
         let identities = drafts.flatMap(\.hosts).map { FactRequest(HostIdentity(), on: $0.name) }
         let wanted = drafts.flatMap { $0.steps.flatMap { $0.step.facts(on: $0.target) } + $0.requireFacts }
         await facts.prefetch(identities + wanted)
@@ -62,16 +71,30 @@ package struct Planner: Sendable {
         for draft in drafts {
             stages.append(
                 PlannedStage(
-                    name: draft.source.name, onFailure: draft.source.onFailure, batches: draft.batches,
-                    parallel: draft.cap, require: try await gates(draft.require, evaluate: true),
-                    gates: try await gates(draft.gates, evaluate: false)))
+                    name: draft.source.name,
+                    onFailure: draft.source.onFailure,
+                    batches: draft.batches,
+                    parallel: draft.cap,
+                    require: try await gates(draft.require, evaluate: true),
+                    gates: try await gates(draft.gates, evaluate: false)
+                )
+            )
             for step in draft.steps { steps.append(try await decide(step)) }
         }
         let touched = try await hosts(of: drafts)
         return Plan(
-            v: Plan.formatVersion, program: request.program, createdAt: request.moment, runbook: request.runbook.name,
-            report: request.runbook.report, inputs: inputs.values, bindings: request.bindings, cluster: cluster,
-            hosts: touched, stages: stages, steps: steps)
+            v: Plan.formatVersion,
+            program: request.program,
+            createdAt: request.moment,
+            runbook: request.runbook.name,
+            report: request.runbook.report,
+            inputs: inputs.values,
+            bindings: request.bindings.adding(included),
+            cluster: cluster,
+            hosts: touched,
+            stages: stages,
+            steps: steps
+        )
     }
 
     private func hosts(of drafts: [StageDraft]) async throws -> [PlannedHost] {
@@ -101,9 +124,16 @@ package struct Planner: Sendable {
             case .blocked(let message): .blocked(message.completed(place: "\(draft.target.name)/\(draft.call.kind)"))
             }
         return PlannedStep(
-            id: draft.id, stage: draft.stage, host: draft.target.name, kind: draft.call.kind,
-            parameters: draft.parameters, stepClass: type.stepClass, reversal: type.reversal, decision: outlook,
-            preconditions: reader.preconditions)
+            id: draft.id,
+            stage: draft.stage,
+            host: draft.target.name,
+            kind: draft.call.kind,
+            parameters: draft.parameters,
+            stepClass: type.stepClass,
+            reversal: type.reversal,
+            decision: outlook,
+            preconditions: reader.preconditions
+        )
     }
 
     /// A decision, with everything that can be thrown on the way turned into `blocked`.
@@ -124,14 +154,23 @@ package struct Planner: Sendable {
             var remarks: [String] = []
             var closed: OperatorMessage?
             if evaluate {
-                switch await Self.verdict(of: call.gate, RecordingFactReader(cluster: cluster, cache: facts, views: views)) {
+                switch await Self.verdict(
+                    of: call.gate,
+                    RecordingFactReader(cluster: cluster, cache: facts, views: views)
+                ) {
                 case .open(let text, let notes): (detail, remarks) = (text, notes)
                 case .closed(let message): closed = message.completed(place: call.kind)
                 }
             }
             planned.append(
                 PlannedGate(
-                    kind: call.kind, parameters: call.parameters, detail: detail, remarks: remarks, closed: closed))
+                    kind: call.kind,
+                    parameters: call.parameters,
+                    detail: detail,
+                    remarks: remarks,
+                    closed: closed
+                )
+            )
         }
         return planned
     }
@@ -147,14 +186,28 @@ package struct Planner: Sendable {
         }
     }
 
-    private func flatten(_ runbook: Runbook, within outer: [String] = []) throws -> [RunbookStage] {
+    /// The stages of a runbook with those of included ones in their place; notes the digest of every included one.
+    private func flatten(
+        _ runbook: Runbook,
+        within outer: [String] = [],
+        noting digests: inout [String: String]
+    ) throws
+        -> [RunbookStage]
+    {
         guard !outer.contains(runbook.name) else {
             throw OperatorMessage(.invalidInput, at: runbook.name, "runbooks include each other in a circle")
         }
-        return try runbook.stages.flatMap { stage in
-            guard let name = stage.include else { return [stage] }
-            return try flatten(try includes(name), within: outer + [runbook.name])
+        var stages: [RunbookStage] = []
+        for stage in runbook.stages {
+            if let name = stage.include {
+                let included = try includes(name)
+                digests[name] = included.digest
+                stages += try flatten(included, within: outer + [runbook.name], noting: &digests)
+            } else {
+                stages.append(stage)
+            }
         }
+        return stages
     }
 
     private func draft(_ stages: [RunbookStage], inputs: InputValues, limit: HostSelector?) throws -> [StageDraft] {

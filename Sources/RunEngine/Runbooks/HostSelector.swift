@@ -53,7 +53,7 @@ package struct HostSelector: Sendable, Hashable {
     }
 
     /// Whether the steps run where Rollbook itself runs.
-    package var picksController: Bool { terms.contains { $0.base == "controller" } }
+    package var picksController: Bool { terms.last { $0.base == "controller" }.map { !$0.isExclusion } ?? false }
 
     private func resolve(_ term: Term, in cluster: Cluster) throws(Problem) -> [Host] {
         let base: [Host]
@@ -123,6 +123,9 @@ package struct HostSelector: Sendable, Hashable {
             return value
         }
         let base = String(body[..<open])
+        guard base != "controller" else {
+            throw Problem(description: "selector '\(text)': the controller is one place and takes no index")
+        }
         switch bounds.count {
         case 1:
             guard let index = try number(bounds[0]) else {

@@ -1,6 +1,8 @@
 package import ClusterModel
 
-/// A runbook: inputs, then stages of steps on selectors. The typed form of a YAML file, not yet bound to a cluster.
+/// A runbook: inputs, then stages of steps on selectors.
+///
+/// The typed form of a YAML file, not yet bound to a cluster.
 package struct Runbook: Sendable, Hashable {
     package let name: String
     package let summary: String
@@ -112,7 +114,7 @@ package struct RunbookStage: Sendable, Hashable {
 }
 
 /// A batch of a serial stage: `1`, or `20%` (rounded down, at least one host).
-package enum BatchSize: Sendable, Hashable, Codable {
+package enum BatchSize: Sendable, Hashable {
     case count(Int)
     case percent(Int)
 

@@ -18,13 +18,24 @@ package struct Executor: Sendable {
     let services: StepServices
     let time: any TimeSource
     let stop: StopRequest
-    /// Hosts at the same time where the plan sets no lower limit.
+    /// Hosts at the same time where the plan sets no lower limit; at least 1.
     let parallel: Int
     let events: @Sendable (RunEvent) -> Void
+    /// The steps of each stage by host, in plan order.
+    private let lanes: [[HostName: [PlannedStep]]]
 
     package init(
-        plan: Plan, planID: ContentHash, run: RunID, registry: StepRegistry, connections: any HostConnections,
-        journal: any RunJournal, outputs: any OutputStore, services: StepServices, time: any TimeSource, stop: StopRequest, parallel: Int,
+        plan: Plan,
+        planID: ContentHash,
+        run: RunID,
+        registry: StepRegistry,
+        connections: any HostConnections,
+        journal: any RunJournal,
+        outputs: any OutputStore,
+        services: StepServices,
+        time: any TimeSource,
+        stop: StopRequest,
+        parallel: Int,
         events: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.plan = plan
@@ -37,8 +48,13 @@ package struct Executor: Sendable {
         self.services = services
         self.time = time
         self.stop = stop
-        self.parallel = parallel
+        self.parallel = max(1, parallel)
         self.events = events
+        var lanes = plan.stages.map { _ in [HostName: [PlannedStep]]() }
+        for step in plan.steps where lanes.indices.contains(step.stage) {
+            lanes[step.stage][step.host, default: []].append(step)
+        }
+        self.lanes = lanes
     }
 
     /// How a session of a run ended.
@@ -51,89 +67,66 @@ package struct Executor: Sendable {
 
     /// Does what is left to do, and records the end.
     ///
-    /// - Throws: only when the journal cannot be written; then nothing more was sent.
+    /// - Throws: only when the journal cannot be written, or when cancelled between two steps; then nothing more was sent.
     package func execute() async throws -> Ending {
         var problems: [OperatorMessage] = []
-        var isHeld = false
-        stages: for (index, stage) in plan.stages.enumerated() {
-            guard try await hasWork(stage: index) else { continue }
-            if stop.requested != nil { break }
-            events(.stageBegan(index: index, name: stage.name, hosts: stage.batches.reduce(0) { $0 + $1.count }))
-            if let closed = try await closedRequirement(of: stage) {
-                problems.append(closed)
-                isHeld = true
-                break
+        /// A stage that an earlier session finished, but perhaps without having seen its gates open.
+        var unproven: PlannedStage?
+        for (index, stage) in plan.stages.enumerated() {
+            guard hasWork(stage: index) else {
+                if !lanes[index].isEmpty { unproven = stage }
+                continue
             }
-            for batch in stage.batches {
-                if stop.requested != nil { break stages }
-                let failures = try await run(batch, ofStage: index, stage)
-                problems += failures.map { tolerated($0, stage) }
-                let stops = failures.contains { $0.code == .security || $0.code == .outcomeUnknown }
-                if stops || (stage.onFailure == .hold && !failures.isEmpty) {
-                    isHeld = true
-                    break stages
-                }
-                if let closed = try await closedGate(after: stage) {
-                    problems.append(closed)
-                    isHeld = true
-                    break stages
-                }
+            if stop.requested != nil { return try end(problems, isHeld: true) }
+            if let finished = unproven, let closed = try await closedGate(after: finished) {
+                return try end(problems + [closed], isHeld: true)
             }
+            unproven = nil
+            let (found, isHeld) = try await run(stage, index)
+            problems += found
+            if isHeld { return try end(problems, isHeld: true) }
         }
-        return try await end(problems: problems, isHeld: isHeld)
+        if let finished = unproven, let closed = try await closedGate(after: finished) {
+            return try end(problems + [closed], isHeld: true)
+        }
+        return try end(problems, isHeld: false)
     }
 
-    private func end(problems: [OperatorMessage], isHeld: Bool) async throws -> Ending {
-        let ending: Ending
-        if let signal = stop.requested {
-            events(.stopping(signal: signal))
-            try journal.append(.runInterrupted(RunInterrupted(signal: signal)))
-            let code: ExitCode =
-                switch signal {
-                case .hangUp: .hungUp
-                case .interrupt: .interrupted
-                case .terminate: .terminated
-                }
-            ending = Ending(result: .held, exitCode: code, problems: problems)
-        } else if isHeld {
-            ending = Ending(
-                result: .held, exitCode: ExitCode.mostSevere(problems.map(\.code)), problems: problems)
-        } else if problems.isEmpty {
-            ending = Ending(result: .done, exitCode: .done, problems: [])
-        } else {
-            ending = Ending(
-                result: .partial, exitCode: ExitCode.mostSevere(problems.map(\.code)), problems: problems)
-        }
-        let summary = try JSONValue(encoding: problems)
-        try journal.append(
-            .runEnd(RunEnd(result: ending.result, exitCode: ending.exitCode, summary: .object(["problems": summary]))))
-        return ending
-    }
+    /// The steps of one host in a stage, in plan order.
+    func steps(ofStage index: Int, on host: HostName) -> [PlannedStep] { lanes[index][host] ?? [] }
 
-    /// In a stage that goes on after failures, plain failures count as "partial"; what a person must see stays itself.
-    private func tolerated(_ message: OperatorMessage, _ stage: PlannedStage) -> OperatorMessage {
-        guard stage.onFailure == .continue else { return message }
-        switch message.code {
-        case .outcomeUnknown, .integrity, .security, .storage, .fault: return message
-        default:
-            return OperatorMessage(
-                .partial, at: message.place, message.event, state: message.state, next: message.next)
-        }
-    }
-
-    private func hasWork(stage index: Int) async throws -> Bool {
+    private func hasWork(stage index: Int) -> Bool {
         let state = journal.state
-        return plan.steps(ofStage: index).contains { !(state[$0.id]?.isSatisfied ?? false) }
+        return lanes[index].values.contains { $0.contains { !(state[$0.id]?.isSatisfied ?? false) } }
+    }
+
+    private func run(_ stage: PlannedStage, _ index: Int) async throws -> (problems: [OperatorMessage], isHeld: Bool) {
+        events(.stageBegan(index: index, name: stage.name, hosts: stage.batches.reduce(0) { $0 + $1.count }))
+        if let closed = try await closedRequirement(of: stage) { return ([closed], true) }
+        var problems: [OperatorMessage] = []
+        for batch in stage.batches {
+            if stop.requested != nil { return (problems, true) }
+            let failures = try await run(batch, ofStage: index, stage)
+            problems += failures.map { tolerated($0, stage) }
+            if stop.requested != nil || failures.contains(where: { holds($0, stage) }) { return (problems, true) }
+            if let closed = try await closedGate(after: stage) { return (problems + [closed], true) }
+        }
+        return (problems, false)
     }
 
     private func run(_ batch: [HostName], ofStage index: Int, _ stage: PlannedStage) async throws -> [OperatorMessage] {
         let limit = stage.parallel > 0 ? min(stage.parallel, parallel) : parallel
+        let brake = Brake()
         var byHost: [HostName: OperatorMessage] = [:]
         try await withThrowingTaskGroup(of: (HostName, OperatorMessage?).self) { group in
             var waiting = batch.makeIterator()
             func startNext() {
-                guard stop.requested == nil, let host = waiting.next() else { return }
-                group.addTask { (host, try await StepLane(executor: self, host: host, stage: index).run()) }
+                guard stop.requested == nil, !brake.isPulled, let host = waiting.next() else { return }
+                group.addTask {
+                    let failure = try await StepLane(executor: self, host: host, stage: index, brake: brake).run()
+                    if let failure, holds(failure, stage) { brake.pull() }
+                    return (host, failure)
+                }
             }
             for _ in 0..<limit { startNext() }
             while let (host, failure) = try await group.next() {
@@ -144,58 +137,64 @@ package struct Executor: Sendable {
         return batch.compactMap { byHost[$0] }
     }
 
-    private func closedRequirement(of stage: PlannedStage) async throws -> OperatorMessage? {
-        for gate in stage.require {
-            if let closed = try await decide(gate, of: stage) { return closed }
-        }
-        return nil
+    /// Whether nothing new may begin after this failure.
+    private func holds(_ failure: OperatorMessage, _ stage: PlannedStage) -> Bool {
+        stage.onFailure == .hold || failure.code == .security || failure.code == .outcomeUnknown
     }
 
-    /// Evaluates a gate on facts read now, and records the verdict.
-    private func decide(_ planned: PlannedGate, of stage: PlannedStage) async throws -> OperatorMessage? {
-        let began = time.uptime
-        let verdict: GateVerdict
-        do {
-            let gate = try registry.gate(planned.kind, planned.parameters)
-            let cache = FactCache(cluster: plan.cluster, connections: connections, parallel: parallel)
-            await cache.prefetch(gate.facts(in: plan.cluster))
-            verdict = await Planner.verdict(of: gate, RecordingFactReader(
-                cluster: plan.cluster, cache: cache, views: services))
+    /// In a stage that goes on after failures, plain failures count as "partial"; what a person must see stays itself.
+    private func tolerated(_ message: OperatorMessage, _ stage: PlannedStage) -> OperatorMessage {
+        guard stage.onFailure == .continue else { return message }
+        switch message.code {
+        case .outcomeUnknown, .integrity, .security, .storage, .fault: return message
+        default:
+            return OperatorMessage(
+                .partial,
+                at: message.place,
+                message.event,
+                state: message.state,
+                next: message.next
+            )
         }
-        let passed: Bool
-        let detail: String
-        var closed: OperatorMessage?
-        switch verdict {
-        case .open(let text, let remarks): (passed, detail) = (true, ([text] + remarks).joined(separator: "; "))
-        case .closed(let message):
-            (passed, detail) = (false, message.event)
-            closed = message.completed(place: planned.kind)
+    }
+
+    /// Records how the session ends: done only when every step is, held while an outcome is not known.
+    private func end(_ problems: [OperatorMessage], isHeld: Bool) throws -> Ending {
+        let state = journal.state
+        let isUndecided = plan.steps.contains { state[$0.id]?.needsProbe ?? false }
+        let left = plan.steps.count { !(state[$0.id]?.isSatisfied ?? false) }
+        var problems = problems
+        let result: RunEnd.Result
+        var code = ExitCode.mostSevere(problems.map(\.code) + (isUndecided ? [.outcomeUnknown] : []))
+        if let signal = stop.requested {
+            events(.stopping(signal: signal))
+            try journal.append(.runInterrupted(RunInterrupted(signal: signal)))
+            result = .held
+            if !isUndecided { code = signal.exitCode }
+        } else if isHeld || isUndecided {
+            result = .held
+        } else if !problems.isEmpty {
+            result = .partial
+        } else if left == 0 {
+            result = .done
+        } else {
+            let message = OperatorMessage(.fault, "\(left) steps of the plan were not executed")
+            (result, code, problems) = (.held, message.code, [message])
         }
+        let summary = try JSONValue(encoding: problems)
         try journal.append(
-            .stageGate(StageGate(stage: stage.name, passed: passed, waited: time.uptime - began, detail: detail)))
-        events(.gate(stage: stage.name, kind: planned.kind, passed: passed, detail: detail))
-        return closed
+            .runEnd(RunEnd(result: result, exitCode: code, summary: .object(["problems": summary])))
+        )
+        return Ending(result: result, exitCode: code, problems: problems)
     }
+}
 
-    /// Waits for the gates after a batch: three good reads in a row, five seconds apart, within ten minutes.
-    private func closedGate(after stage: PlannedStage) async throws -> OperatorMessage? {
-        for planned in stage.gates {
-            let deadline = time.uptime + .seconds(600)
-            var good = 0
-            while good < 3 {
-                if let closed = try await decide(planned, of: stage) {
-                    good = 0
-                    if time.uptime >= deadline || stop.requested != nil {
-                        return OperatorMessage(
-                            .deadline, at: planned.kind, "still waits: \(closed.event)", state: closed.state,
-                            next: closed.next)
-                    }
-                } else {
-                    good += 1
-                }
-                if good < 3 { try await time.sleep(for: .seconds(5)) }
-            }
+extension RunInterrupted.Signal {
+    fileprivate var exitCode: ExitCode {
+        switch self {
+        case .hangUp: .hungUp
+        case .interrupt: .interrupted
+        case .terminate: .terminated
         }
-        return nil
     }
 }

@@ -3,10 +3,15 @@ import FoundationEssentials
 import RemoteShell
 
 /// Whatever a step threw, as what is recorded and shown.
-struct StepFailure {
+struct StepFailure: Error {
     let message: OperatorMessage
     /// Nobody knows whether the change was made.
     let outcomeIsUnknown: Bool
+
+    init(_ message: OperatorMessage, outcomeIsUnknown: Bool) {
+        self.message = message
+        self.outcomeIsUnknown = outcomeIsUnknown
+    }
 
     init(_ error: any Error, place: String) {
         switch error {

@@ -17,64 +17,95 @@ package struct OperationOutcome: Sendable, Hashable {
 extension StepContext {
     /// Runs `command` at most once on the step's host and waits for its end, through lost links.
     ///
+    /// The record stays on the host until the step's outcome is durable; then the engine removes it.
+    ///
     /// - Parameters:
+    ///   - command: what runs on the host, detached from the link.
     ///   - part: tells several operations of one step apart.
     ///   - deadline: how long to wait for the end; the command is not killed when it passes.
-    /// - Throws: `OperatorMessage` with code `outcomeUnknown` when the host was restarted or the process vanished, and
-    ///   `deadline` when time ran out while it still runs.
-    package func guarded(_ command: RemoteCommand, part: String = "main", deadline: Duration) async throws
+    /// - Returns: its exit code and what it printed.
+    /// - Throws: `OperatorMessage` with code `outcomeUnknown` when the host was restarted, the process vanished, or it
+    ///   still runs at the deadline. `TransportError` with `commandMayHaveStarted` when the link stays lost.
+    package func guarded(
+        _ command: RemoteCommand,
+        part: String = "main",
+        deadline: Duration
+    ) async throws
         -> OperationOutcome
     {
         let record = OperationRecord(
-            id: operationID(part: part), epoch: epoch, command: command, commandDigest: Self.digest(of: command))
+            id: "\(run.short).\(step.text).\(attempt).\(part)",
+            epoch: epoch,
+            command: command,
+            commandDigest: Self.digest(of: command)
+        )
         let end = time.uptime + deadline
-        var losses = 0
+        var link = LostLink(wasSent: operations.attaches)
         while true {
+            let patience = Int(max(1, min(20, (end - time.uptime).components.seconds)))
+            let answer: CommandResult
             do {
-                let patience = Int(max(1, min(20, (end - time.uptime).components.seconds)))
-                let answer = try await connection.run(
-                    record.start(patience: patience), limits: CommandLimits(deadline: .seconds(patience + 30)))
-                losses = 0
-                switch OperationRecord.state(from: answer.output.bytes) {
-                case .done(let code, let output, let errorOutput):
-                    return OperationOutcome(exitCode: code, output: output, errorOutput: errorOutput)
-                case .running where time.uptime < end:
-                    continue
-                case .running:
-                    throw OperatorMessage(
-                        .deadline, at: place, "still running after \(deadline.brief); nothing was forced")
-                case .rebooted:
-                    throw OperatorMessage(.outcomeUnknown, at: place, "the host was restarted while it ran")
-                case .vanished:
-                    throw OperatorMessage(.outcomeUnknown, at: place, "its process ended without leaving an exit code")
-                case .fenced(let other):
-                    throw OperatorMessage(
-                        .locked, at: place, "the host is owned by a newer run (epoch \(other), this run has \(epoch))")
-                case .conflict:
-                    throw OperatorMessage(
-                        .integrity, at: place, "the host's record of operation \(record.id) is of another command")
-                case .absent, nil:
-                    let said = answer.errorOutput.text.split(separator: "\n").last.map(String.init) ?? "no answer"
-                    throw OperatorMessage(.storage, at: place, "cannot keep an operation record: \(said)")
-                }
-            } catch let error as TransportError where error.kind == .lost && losses < 5 && time.uptime < end {
-                losses += 1
+                let sent = operations.onlyLooks ? record.look(patience: patience) : record.start(patience: patience)
+                answer = try await connection.run(sent, limits: CommandLimits(deadline: .seconds(patience + 30)))
+                link.isBack()
+            } catch let error as TransportError {
+                let pause = try link.pause(after: error, isLate: time.uptime >= end)
                 progress("link lost, attaching again")
-                try await time.sleep(for: .seconds(min(8, 1 << (losses - 1))))
+                await connections.drop(target.name)
+                try await time.sleep(for: pause)
+                continue
             }
+            if let outcome = try outcome(of: record, answer, isLate: time.uptime >= end, deadline) { return outcome }
         }
     }
 
-    /// Removes the operation's record from the host; failure is harmless, old records are swept after 30 days.
-    package func forget(part: String = "main") async {
-        let record = OperationRecord(
-            id: operationID(part: part), epoch: epoch, command: RemoteCommand("true"), commandDigest: "")
-        _ = try? await connection.run(record.removal)
+    /// What the host said of the operation; nil when it is still running and there is time to wait.
+    private func outcome(
+        of record: OperationRecord,
+        _ answer: CommandResult,
+        isLate: Bool,
+        _ deadline: Duration
+    ) throws -> OperationOutcome? {
+        switch OperationRecord.state(from: answer.output.bytes) {
+        case .done(let code, let output, let errorOutput):
+            operations.settle(record)
+            return OperationOutcome(exitCode: code, output: output, errorOutput: errorOutput)
+        case .running where !isLate:
+            return nil
+        case .running:
+            throw OperatorMessage(
+                .outcomeUnknown,
+                at: place,
+                "still running after \(deadline.brief); nothing was forced",
+                next: "rollbook resume \(run) attaches to it"
+            )
+        case .rebooted:
+            operations.giveUp()
+            throw OperatorMessage(.outcomeUnknown, at: place, "the host was restarted while it ran")
+        case .vanished:
+            operations.giveUp()
+            throw OperatorMessage(.outcomeUnknown, at: place, "its process ended without leaving an exit code")
+        case .absent where operations.onlyLooks:
+            throw OperationNotBegun()
+        case .fenced(let other):
+            throw OperatorMessage(
+                .locked,
+                at: place,
+                "the host is owned by a newer run (epoch \(other), this run has \(epoch))"
+            )
+        case .conflict:
+            throw OperatorMessage(
+                .integrity,
+                at: place,
+                "the host's record of operation \(record.id) is of another command"
+            )
+        case .absent, nil:
+            let said = answer.errorOutput.text.split(separator: "\n").last.map(String.init) ?? "no answer"
+            throw OperatorMessage(.storage, at: place, "cannot keep an operation record: \(said)")
+        }
     }
 
     private var place: String { "\(target.name)/\(step.text)" }
-
-    private func operationID(part: String) -> String { "\(run.short).\(step.text).\(attempt).\(part)" }
 
     private static func digest(of command: RemoteCommand) -> String {
         var hash = SHA256()
@@ -83,5 +114,38 @@ extension StepContext {
             hash.update(data: [0])
         }
         return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+    }
+}
+
+/// How often a lost link is taken up again, and what is known when it is not.
+private struct LostLink {
+    private static let tolerated = 5
+    /// The operation may have reached the host.
+    private var wasSent: Bool
+    private var losses = 0
+
+    init(wasSent: Bool) { self.wasSent = wasSent }
+
+    mutating func isBack() {
+        wasSent = true
+        losses = 0
+    }
+
+    /// The pause before the next try: 1, 2, 4, 8, 8 s.
+    ///
+    /// - Throws: the error when there is to be no next try; it then says whether anything may have been sent.
+    mutating func pause(after error: TransportError, isLate: Bool) throws(TransportError) -> Duration {
+        wasSent = wasSent || error.commandMayHaveStarted
+        let final = TransportError(
+            error.kind,
+            host: error.host,
+            error.event,
+            next: error.next,
+            commandMayHaveStarted: wasSent
+        )
+        guard wasSent || error.kind == .lost, error.kind != .cancelled, error.exitCode != .security else { throw final }
+        guard losses < Self.tolerated, !isLate else { throw final }
+        losses += 1
+        return .seconds(min(8, 1 << (losses - 1)))
     }
 }

@@ -3,13 +3,15 @@ package import Journal
 import RemoteShell
 
 /// What can be taken back of a step.
-package enum Reversal: Sendable, Hashable, Codable {
+package enum Reversal: Sendable, Hashable {
     case undoable
     case nothingToUndo
     case irreversible(reason: String)
 }
 
-/// A typed action. Its stored properties are its parameters, as runbooks give them under `with:`.
+/// A typed action.
+///
+/// Its stored properties are its parameters, as runbooks give them under `with:`.
 ///
 /// A step file reads top to bottom: parameters, facts, decide, perform, probe, undo.
 package protocol Step: Codable, Sendable {

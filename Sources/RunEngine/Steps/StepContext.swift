@@ -17,7 +17,8 @@ package struct StepContext: Sendable {
     /// Says in a few words what is going on; shown beside the host while the step runs.
     package let progress: @Sendable (String) -> Void
     package let epoch: Int
-    let connections: any HostConnections
+    let connections: VerifiedConnections
+    let operations: OperationLedger
 
     /// The connection to the step's host; the same for all steps of a run.
     package var connection: any HostConnection {

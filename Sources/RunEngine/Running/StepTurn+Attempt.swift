@@ -1,0 +1,183 @@
+import ClusterModel
+import Journal
+import RemoteShell
+
+extension StepTurn {
+    /// Performs the step: intent, effect, outcome, each durable before the next.
+    ///
+    /// With `isIntended` the attempt's intent is in the journal already, and nothing of it was done.
+    func perform(attempt: Int, isIntended: Bool = false) async throws -> OperatorMessage? {
+        let began = executor.time.uptime
+        if !isIntended {
+            let arguments = ContentHash(of: CanonicalJSON.bytes(of: .object(planned.parameters)))
+            try executor.journal.append(
+                .stepIntent(
+                    StepIntent(
+                        step: planned.id,
+                        attempt: attempt,
+                        operation: "\(executor.run.short).\(planned.id.text).\(attempt)",
+                        stepClass: planned.stepClass,
+                        arguments: arguments
+                    )
+                )
+            )
+        }
+        executor.events(.stepBegan(planned.id, host: planned.host, kind: planned.kind, attempt: attempt))
+        let operations = OperationLedger(attaches: false)
+        do {
+            let output = try await effect(attempt: attempt, operations)
+            return try await settle(.success(output), attempt: attempt, operations, since: began)
+        } catch let error as StepFailure {
+            return try await settle(.failure(error), attempt: attempt, operations, since: began)
+        }
+    }
+
+    /// What the step did, as its outcome records it.
+    struct Effect {
+        let output: JSONValue
+        let stored: [OutputRecord]
+    }
+
+    /// Does the step's work; whatever is thrown on the way becomes a `StepFailure`, but for `OperationNotBegun`.
+    func effect(attempt: Int, _ operations: OperationLedger) async throws -> Effect {
+        let output: JSONValue
+        do {
+            output = try await Self.perform(typed, try context(attempt: attempt, operations))
+        } catch let error as OperationNotBegun {
+            throw error
+        } catch {
+            throw StepFailure(error, place: place)
+        }
+        do {
+            let (output, stored) = try executor.outputs.recorded(output, of: planned.id, attempt: attempt)
+            return Effect(output: output, stored: stored)
+        } catch {
+            // The effect is there, only its result could not be kept: not a failure of the step.
+            throw StepFailure(StepFailure(error, place: place).message, outcomeIsUnknown: true)
+        }
+    }
+
+    /// Records the outcome, then removes what the host still keeps of the attempt.
+    func settle(
+        _ effect: Result<Effect, StepFailure>,
+        attempt: Int,
+        _ operations: OperationLedger,
+        since began: Duration
+    ) async throws -> OperatorMessage? {
+        let duration = executor.time.uptime - began
+        let result: StepOutcome.Result
+        var failure: OperatorMessage?
+        switch effect {
+        case .success: result = .ok
+        case .failure(let thrown):
+            result = thrown.outcomeIsUnknown && !mayRepeat ? .unknown : .failed
+            failure = spoken(thrown.message, as: result)
+        }
+        let done = try? effect.get()
+        try executor.journal.append(
+            .stepOutcome(
+                StepOutcome(
+                    step: planned.id,
+                    attempt: attempt,
+                    result: result,
+                    reattached: operations.attaches,
+                    output: done?.output ?? .null,
+                    message: failure?.event,
+                    outputs: done?.stored ?? [],
+                    duration: duration
+                )
+            )
+        )
+        executor.events(
+            .stepEnded(
+                planned.id,
+                host: planned.host,
+                kind: planned.kind,
+                result: result,
+                message: failure?.event,
+                duration: duration
+            )
+        )
+        if result != .unknown { await remove(operations.settled) }
+        return failure
+    }
+
+    /// The message with the code that fits what was recorded.
+    private func spoken(_ message: OperatorMessage, as result: StepOutcome.Result) -> OperatorMessage {
+        switch (result, message.code) {
+        case (.unknown, .outcomeUnknown), (.unknown, .security): message
+        case (.unknown, _):
+            OperatorMessage(
+                .outcomeUnknown,
+                at: message.place,
+                message.event,
+                state: "It may have been done",
+                next: message.next ?? "rollbook resume \(executor.run)"
+            )
+        case (.failed, .outcomeUnknown):
+            OperatorMessage(
+                .stepFailed,
+                at: message.place,
+                message.event,
+                state: "It may be repeated safely",
+                next: message.next
+            )
+        default: message
+        }
+    }
+
+    /// The outcome is durable, so nobody will ask the host for it; what cannot be removed now is swept after 30 days.
+    private func remove(_ records: [OperationRecord]) async {
+        guard !records.isEmpty, let host = target.host else { return }
+        for record in records {
+            guard let connection = try? await link.connection(to: host) else { return }
+            _ = try? await connection.run(record.removal)
+        }
+    }
+
+    func context(attempt: Int, _ operations: OperationLedger) throws -> StepContext {
+        let plan = executor.plan
+        let state = executor.journal.state
+        let cache = FactCache(cluster: plan.cluster, connections: link, parallel: executor.parallel)
+        var results: [StepID: StepResult] = [:]
+        for (order, other) in plan.steps.enumerated() where other.stage <= planned.stage && other.id != planned.id {
+            guard let known = state[other.id], !known.needsProbe else { continue }
+            results[other.id] = StepResult(
+                step: other.id,
+                order: order,
+                kind: other.kind,
+                host: other.host,
+                succeeded: known.isSatisfied,
+                wasSkipped: known.phase == .skipped,
+                output: try executor.outputs.output(of: known) ?? .null,
+                message: known.outcome?.message
+            )
+        }
+        return StepContext(
+            target: target,
+            run: executor.run,
+            plan: PlanSummary(
+                id: executor.planID.text,
+                runbook: plan.runbook,
+                program: plan.program,
+                gates: plan.stages.flatMap(\.require)
+            ),
+            step: planned.id,
+            attempt: attempt,
+            facts: RecordingFactReader(cluster: plan.cluster, cache: cache, views: executor.services),
+            results: results,
+            services: executor.services,
+            time: executor.time,
+            progress: { [events = executor.events, planned] in
+                events(.progress(planned.id, host: planned.host, text: $0))
+            },
+            epoch: state.epoch ?? 0,
+            connections: link,
+            operations: operations
+        )
+    }
+
+    private static func perform<S: Step>(_ step: S, _ context: StepContext) async throws -> JSONValue {
+        try JSONValue(encoding: try await step.perform(context))
+    }
+}

@@ -1,0 +1,93 @@
+import ClusterModel
+package import RemoteShell
+import RunEngine
+
+/// A host as a value: texts by key, a log of every change, and the records of operations.
+package struct SimulatedHost: Sendable {
+    package var machineID: String
+    package var bootNumber = 1
+    /// What the toy steps read and write.
+    package var values: [String: String] = [:]
+    /// Every change in the order it was made: one entry each time, so that doing something twice shows.
+    package var effects: [String] = []
+    package var operations: [String: Operation] = [:]
+    /// Answers to commands that are not the toy ones.
+    package var answers: [RemoteCommand: CommandResult] = [:]
+    package var isUp = true
+
+    package struct Operation: Sendable, Hashable {
+        package enum State: Sendable, Hashable {
+            case ended(exitCode: Int, output: [UInt8])
+            case running(until: Duration, exitCode: Int, output: [UInt8])
+            case rebooted
+            case vanished
+        }
+        package let digest: String
+        package var state: State
+
+        package init(digest: String, state: State) {
+            self.digest = digest
+            self.state = state
+        }
+    }
+
+    package init(machineID: String) { self.machineID = machineID }
+
+    /// Runs one command to its end.
+    mutating func execute(_ command: RemoteCommand) -> CommandResult {
+        if let known = answers[command] { return known }
+        if command.script == HostIdentityText.script {
+            return CommandResult(text: "\(machineID)\nboot-\(bootNumber)\nhost\n")
+        }
+        let arguments = command.arguments
+        switch command.script {
+        case ToyCommand.get.description:
+            guard let value = values[arguments[0]] else { return CommandResult(exitCode: 3, text: "") }
+            return CommandResult(text: value)
+        case ToyCommand.set.description:
+            values[arguments[0]] = arguments[1]
+            effects.append("set \(arguments[0])=\(arguments[1])")
+            return CommandResult(text: "")
+        case ToyCommand.add.description:
+            values[arguments[0], default: ""] += arguments[1] + ";"
+            effects.append("add \(arguments[0])+\(arguments[1])")
+            return CommandResult(text: "added \(arguments[1])")
+        case ToyCommand.fail.description:
+            return CommandResult(exitCode: 7, text: "")
+        default:
+            return CommandResult(exitCode: 127, text: "")
+        }
+    }
+
+    /// Ends what is running without an exit code, and everything that was in memory.
+    package mutating func reboot() {
+        bootNumber += 1
+        for (id, operation) in operations {
+            if case .running = operation.state { operations[id]?.state = .rebooted }
+        }
+    }
+}
+
+/// The few commands a simulated host understands.
+package enum ToyCommand {
+    package static let get: StaticString = "toy get"
+    package static let set: StaticString = "toy set"
+    package static let add: StaticString = "toy add"
+    package static let fail: StaticString = "toy fail"
+}
+
+extension CommandResult {
+    package init(exitCode: Int = 0, text: String, errorText: String = "") {
+        self.init(
+            exitCode: exitCode,
+            output: CapturedBytes(Array(text.utf8)),
+            errorOutput: CapturedBytes(Array(errorText.utf8))
+        )
+    }
+}
+
+/// The identity fact's command, taken from the fact itself.
+enum HostIdentityText {
+    static let command = HostIdentity().command
+    static let script = command.script
+}

@@ -54,8 +54,8 @@ enum SentCommand {
         let nonce = script.firstRange(of: "RBP1 ").map { String(script[$0.upperBound...].prefix { $0 != " " }) } ?? ""
         var probes: [RemoteCommandText] = []
         var rest = script[...]
-        while let open = rest.firstRange(of: "q '\(probes.count) BEGIN'\n(set --"),
-            let close = rest.firstRange(of: "\n) </dev/null; q \"\(probes.count) rc=$? END\"\n")
+        while let open = rest.firstRange(of: "(set --"),
+            let close = rest.firstRange(of: "\n) </dev/null; q \"\(probes.count) rc=$? END\"")
         {
             let (arguments, body) = words(rest[open.upperBound..<close.lowerBound])
             probes.append(RemoteCommandText(script: body, arguments: arguments))

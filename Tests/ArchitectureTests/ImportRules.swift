@@ -26,7 +26,7 @@ struct ImportRules {
     ]
     /// Parts of the toolchain.
     static let always: Set<String> = [
-        "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Swift",
+        "Darwin", "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "Synchronization", "Swift",
     ]
 
     @Test("every module imports only what its place allows")

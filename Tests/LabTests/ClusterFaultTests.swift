@@ -128,7 +128,7 @@ extension LabSuite {
         func cutMidway() async throws {
             let controller = try Controller()
             let lab = controller.lab
-            try await lab.with("network slow master3 256kbit") {
+            try await lab.with("network slow master3 512kbit") {
                 let run = try await controller.rollbook("run", "nightly-backup", "--yes", "--format", "json") {
                     running in
                     try await running.line(with: "\"step.progress\"", "master3", "fetching")

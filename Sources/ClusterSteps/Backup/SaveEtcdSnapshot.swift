@@ -127,11 +127,24 @@ package struct SaveEtcdSnapshot: Step {
         return Saved(path: String(path), digest: digest, status: status)
     }
 
+    /// Removes everything that any attempt of this run left on the host.
     private func remove(_ context: StepContext) async {
-        let command = RemoteCommand(
-            "rm -f -- /var/lib/rollbook-host/snapshots/\"$1\".*", [context.run.text])
-        _ = try? await context.connection.run(command)
+        let command = RemoteCommand(Self.removeScript, [context.run.text, "\(context.run.short).\(context.step.text)"])
+        _ = try? await context.connection.run(command, limits: CommandLimits(deadline: .seconds(90)))
     }
+
+    /// `$1` run id, `$2` how the names of the step's operation records begin. An attempt whose controller died may still be
+    /// saving: its end is awaited for up to a minute, or its file would appear after this.
+    private static let removeScript: StaticString = """
+        for d in /var/lib/rollbook-host/ops/"$2".*; do
+            i=0
+            while [ ! -e "$d/rc" ] && read -r pid ticks 2>/dev/null <"$d/run/pid" && [ -d "/proc/$pid" ]; do
+                i=$((i + 1)); [ "$i" -lt 600 ] || continue 2; sleep 0.1
+            done
+            rm -rf -- "$d"
+        done
+        rm -f -- /var/lib/rollbook-host/snapshots/"$1".*
+        """
 
     /// ENOSPC, used by the script for "not enough room".
     private static let noSpace = 28

@@ -1,4 +1,7 @@
 extension Duration {
+    /// Whole seconds: `45 s` for 45.02 s.
+    var roundedText: String { Duration.seconds(components.seconds).text }
+
     /// `10 s`, or `1.5 s`: for messages.
     var text: String {
         let milliseconds = components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000

@@ -137,37 +137,6 @@ extension SSHSession {
         whenDecided = nil
     }
 
-    // MARK: Time
-
-    /// Runs `action` on this session after `delay`, replacing what was planned before.
-    func after(_ delay: Duration, _ action: @escaping @Sendable (SSHSession) -> Void) {
-        timer?.cancel()
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        timer = loop.scheduleTask(in: TimeAmount(delay)) { action(bound.value) }
-    }
-
-    /// Looks for a dead link, and shows the server that this end lives.
-    ///
-    /// After one interval without a byte received, or without one sent, the server is asked for an answer; after all
-    /// intervals without a byte received the session ends. The second half of the rule is for servers that ask
-    /// themselves (`ClientAliveInterval`): libssh2 answers them only while a channel is open.
-    private func watchLink() {
-        let interval = TimeAmount(settings.options.keepAliveInterval)
-        let limit = interval * settings.options.keepAliveCount
-        let now = loop.now
-        if now - lastReceived >= limit {
-            return end(lossFault("no answer for \(Duration.nanoseconds(limit.nanoseconds).text)"))
-        }
-        let quiet = now - min(lastReceived, lastSent)
-        if quiet >= interval {
-            do throws(LibraryFailure) { try handle.sendKeepAlive() } catch { return end(fault(for: error)) }
-            pump()
-        }
-        let untilProbe = TimeAmount.nanoseconds(interval.nanoseconds - quiet.nanoseconds % interval.nanoseconds)
-        let untilDead = limit - (now - lastReceived)
-        after(.nanoseconds(min(untilProbe, untilDead).nanoseconds)) { $0.watchLink() }
-    }
-
     private func tooSlow(_ limit: Duration) -> LinkFault {
         let phaseText =
             switch phase {

@@ -36,6 +36,9 @@ final class SSHSession {
     var timer: Scheduled<Void>?
     var lastReceived = NIODeadline.uptimeNanoseconds(0)
     var lastSent = NIODeadline.uptimeNanoseconds(0)
+    /// When the server was last asked for a sign of life, and how often in a row without any.
+    var lastQuestion = NIODeadline.uptimeNanoseconds(0)
+    var unanswered = 0
 
     /// A channel stopped producing only because this turn had produced enough.
     var hasMoreToSend = false

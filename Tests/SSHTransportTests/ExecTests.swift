@@ -165,6 +165,7 @@ struct ExecTests {
         try await withConnection { connection in
             let (started, signal) = AsyncStream.makeStream(of: Void.self)
             let task = Task {
+                defer { signal.finish() }
                 let request = ExecRequest(
                     commandLine: "echo started; sleep 600",
                     output: Notifier(signal),

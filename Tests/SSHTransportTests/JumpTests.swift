@@ -80,10 +80,10 @@ struct JumpTests {
             let cancelled = await #expect(throws: TransportError.self) { try await stuck.value }
             #expect(cancelled?.kind == .cancelled)
 
-            let short = try dead(.seconds(1))
+            let short = try dead(.seconds(3))
             let error = await #expect(throws: TransportError.self) { _ = try await transport.connect(to: short) }
             #expect(error?.kind == .connectTimeout)
-            #expect(error?.event == "no answer within 1 s through jump host j1 (127.0.0.1:\(hole.port))")
+            #expect(error?.event == "no answer within 3 s through jump host j1 (127.0.0.1:\(hole.port))")
             await transport.shutdown()
         }
     }
@@ -97,7 +97,8 @@ struct JumpTests {
             let connection = try await transport.connect(to: host)
             let (started, signal) = AsyncStream.makeStream(of: Void.self)
             let task = Task {
-                try await connection.exec(
+                defer { signal.finish() }
+                return try await connection.exec(
                     ExecRequest(
                         commandLine: "echo on; sleep 100",
                         output: Notifier(signal),

@@ -66,60 +66,42 @@ final class ScriptedPeer: Sendable {
     private let channel: any Channel
 
     convenience init(_ impostor: Impostor) async throws {
-        try await self.init { channel in
-            var buffer = ByteBuffer()
-            switch impostor {
-            case .web: buffer.writeString("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\r\n")
-            case .random: buffer.writeBytes((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 167 % 251 | 0x80) })
-            case .oldSSH: buffer.writeString("SSH-1.5-old\r\n")
-            case .endlessBanner: for _ in 0..<4096 { buffer.writeString("please wait\r\n") }
-            case .longLine: buffer.writeString(String(repeating: "a", count: 4096))
-            case .silent: return
-            case .closing: break
-            case .brokenKeyExchange:
-                buffer.writeString("SSH-2.0-broken\r\n")
-                buffer.writeInteger(UInt32(0x7FFF_FFFF))
-                buffer.writeRepeatingByte(0x55, count: 4096)
-            }
-            let closes = impostor == .web || impostor == .closing
-            channel.writeAndFlush(buffer).whenComplete { _ in
-                if closes { channel.close(promise: nil) }
-            }
+        var buffer = ByteBuffer()
+        switch impostor {
+        case .web: buffer.writeString("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\r\n")
+        case .random: buffer.writeBytes((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 167 % 251 | 0x80) })
+        case .oldSSH: buffer.writeString("SSH-1.5-old\r\n")
+        case .endlessBanner: for _ in 0..<4096 { buffer.writeString("please wait\r\n") }
+        case .longLine: buffer.writeString(String(repeating: "a", count: 4096))
+        case .silent, .closing: break
+        case .brokenKeyExchange:
+            buffer.writeString("SSH-2.0-broken\r\n")
+            buffer.writeInteger(UInt32(0x7FFF_FFFF))
+            buffer.writeRepeatingByte(0x55, count: 4096)
         }
+        let (text, hangsUp) = (buffer, impostor == .web || impostor == .closing)
+        try await self.init { _ in Speaker(text, hangsUp: hangsUp) }
     }
 
-    /// Passes connections on to another port, after hanging up on the first ones.
+    /// Passes connections on to another server, after hanging up on the first ones.
     convenience init(forwardingTo target: TestServer, afterRefusing refusals: Int) async throws {
         let left = Mutex(refusals)
-        try await self.init { channel in
+        try await self.init { _ in
             let refuses = left.withLock { left in
                 defer { left -= 1 }
                 return left > 0
             }
-            guard !refuses else {
-                channel.writeAndFlush(ByteBuffer(string: "Exceeded MaxStartups\r\n")).whenComplete { _ in
-                    channel.close(promise: nil)
-                }
-                return
-            }
-            ClientBootstrap(group: channel.eventLoop)
-                .channelInitializer { other in
-                    other.eventLoop.makeCompletedFuture {
-                        try other.pipeline.syncOperations.addHandler(Relay(to: channel))
-                        try channel.pipeline.syncOperations.addHandler(Relay(to: other))
-                    }
-                }
-                .connect(host: target.address, port: target.port)
-                .whenSuccess { _ in channel.setOption(.autoRead, value: true).whenComplete { _ in channel.read() } }
+            return refuses
+                ? Speaker(ByteBuffer(string: "Exceeded MaxStartups\r\n"), hangsUp: true) : Forwarder(to: target)
         }
     }
 
-    private init(_ greet: @escaping @Sendable (any Channel) -> Void) async throws {
+    private init(_ handler: @escaping @Sendable (any Channel) -> any ChannelHandler) async throws {
         channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
-                channel.eventLoop.execute { greet(channel) }
-                return channel.eventLoop.makeSucceededVoidFuture()
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(handler(channel))
+                }
             }
             .bind(host: "127.0.0.1", port: 0).get()
         port = channel.localAddress?.port ?? 0
@@ -128,7 +110,60 @@ final class ScriptedPeer: Sendable {
     func stop() async { try? await channel.close().get() }
 }
 
-private final class Relay: ChannelInboundHandler, Sendable {
+/// Says one thing and, when told so, hangs up.
+private final class Speaker: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private let text: ByteBuffer
+    private let hangsUp: Bool
+
+    init(_ text: ByteBuffer, hangsUp: Bool) {
+        self.text = text
+        self.hangsUp = hangsUp
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(text), promise: nil)
+        if hangsUp { context.close(promise: nil) }
+    }
+}
+
+/// Passes bytes to a server and back; what comes before the server is reached is kept.
+private final class Forwarder: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let target: TestServer
+    private var other: (any Channel)?
+    private var kept = ByteBuffer()
+
+    init(to target: TestServer) { self.target = target }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        ClientBootstrap(group: context.eventLoop)
+            .channelInitializer { other in
+                other.eventLoop.makeCompletedFuture { try other.pipeline.syncOperations.addHandler(Relay(to: channel)) }
+            }
+            .connect(host: target.address, port: target.port)
+            .whenSuccess { other in
+                bound.value.other = other
+                other.writeAndFlush(bound.value.kept, promise: nil)
+            }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if let other {
+            other.writeAndFlush(unwrapInboundIn(data), promise: nil)
+        } else {
+            kept.writeImmutableBuffer(unwrapInboundIn(data))
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { other?.close(promise: nil) }
+}
+
+/// The way back.
+private final class Relay: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private let other: any Channel
 

@@ -1,6 +1,11 @@
 import CLibSSH2
 
 /// The library as a whole: one initialisation, and which version is there at run time.
+///
+/// Known weakness: libssh2 asserts, which ends the program, when a packet's length is no multiple of the cipher's block
+/// (`decrypt` in transport.c). Somebody in the middle can do that to a connection with AES-CTR and a MAC over the plain
+/// text, which is all that 1.10 has; with AES-GCM or an -etm MAC, both preferred where they exist, he cannot. What
+/// was under way is then resumed from the journal, as after a kill.
 enum LibSSH2 {
     /// Initialises the library exactly once; its own initialisation is not safe from two threads (libssh2_init(3)).
     static let isReady: Bool = libssh2_init(0) == 0

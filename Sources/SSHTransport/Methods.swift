@@ -11,6 +11,11 @@ enum Methods {
         "ecdh-sha2-nistp521", "diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512",
         "diffie-hellman-group14-sha256", "diffie-hellman-group-exchange-sha256",
     ]
+    /// Not methods but signs in the same list: this end takes extensions (RFC 8308) and numbers its packets strictly.
+    ///
+    /// The latter is the defence against Terrapin (CVE-2023-48795). libssh2 1.11 has both, and a list of one's own that
+    /// lacks them turns them off.
+    static let keyExchangeSigns = ["ext-info-c", "kex-strict-c-v00@openssh.com"]
     static let ciphers = [
         "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes128-ctr", "aes256-ctr", "aes192-ctr",
         "chacha20-poly1305@openssh.com",
@@ -46,7 +51,8 @@ enum Methods {
     /// Sets all preferences of a session before its handshake.
     static func apply(to session: SessionHandle, hostKeys order: [String]) throws(LibraryFailure) {
         let wanted = [
-            (LIBSSH2_METHOD_KEX, keyExchange), (LIBSSH2_METHOD_HOSTKEY, order), (LIBSSH2_METHOD_CRYPT_CS, ciphers),
+            (LIBSSH2_METHOD_KEX, keyExchange + keyExchangeSigns), (LIBSSH2_METHOD_HOSTKEY, order),
+            (LIBSSH2_METHOD_CRYPT_CS, ciphers),
             (LIBSSH2_METHOD_CRYPT_SC, ciphers), (LIBSSH2_METHOD_MAC_CS, macs), (LIBSSH2_METHOD_MAC_SC, macs),
         ]
         for (method, names) in wanted {

@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_HOSTS = 512, MAX_COMMANDS = 16, WINDOW = 4 << 20, PACKET = 32768, ROOM = 256 << 10 };
+enum { MAX_HOSTS = 512, MAX_COMMANDS = 16, WINDOW = 8 << 20, PACKET = 32768, ROOM = 256 << 10 };
 
 enum stage { UNOPENED, REQUESTING, RUNNING, CLOSING, FREEING, FINISHED };
 enum phase { WAITING, CONNECTING, HANDSHAKE, LOGIN, READY, DONE, FAILED };

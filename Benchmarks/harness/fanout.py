@@ -51,7 +51,8 @@ def tools(rig: Rig) -> list[Tool]:
         Tool("pyinfra facts", script("with_pyinfra.py", "seq"), EIGHT),
         Tool("ssh ControlMaster", shell("ssh-multiplexed", "{commands}"), EIGHT, most_runs=1),
         Tool("ansible raw", [*ansible, "-v", "-i", "{farm}/ansible.ini", "{farm}/raw.json"], EIGHT, most_runs=1),
-        Tool("rollbook facts", [str(rig.bin / "rollbook"), "facts", "--inventory", "{farm}/inventory.yaml", "--parallel", "48"],
+        Tool("rollbook facts", [str(rig.bin / "rollbook"), "facts", "--only", "host.identity", "--inventory", "{farm}/inventory.yaml",
+              "--parallel", "48"],
              "1 exec, own facts"),
     ]
 

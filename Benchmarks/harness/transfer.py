@@ -17,16 +17,16 @@ def tools(rig: Rig) -> list[Tool]:
     rollbook += ["--identity", "{farm}/client_ed25519", "--output", "{out}", "--user", "{user}", "--port", str(PORT), "--path", "{file}"]
 
     def each(command: str) -> list[str]:
-        return ["sh", "-c", f'xargs -a {{farm}}/hosts -P 8 -I@ sh -c "{command}"']
+        return ["sh", "-c", f'xargs -a {{farm}}/hosts -P 8 -I% sh -c "{command}"']
 
     return [
         Tool("rollbook", rollbook),
         Tool("floor", [str(rig.bin / "floor"), "fetch", "{farm}", "{out}", "64", "{file}"]),
-        Tool("scp", each("scp -q -F {farm}/ssh_config @:{file} {out}/got_@")),
-        Tool("ssh cat", each("ssh -n -F {farm}/ssh_config @ cat {file} >{out}/got_@")),
-        Tool("ssh cat aes128-gcm", each("ssh -n -c aes128-gcm@openssh.com -F {farm}/ssh_config @ cat {file} >{out}/got_@")),
-        Tool("sftp", each("sftp -q -F {farm}/ssh_config @:{file} {out}/got_@")),
-        Tool("rsync", each("rsync -W -e 'ssh -F {farm}/ssh_config' @:{file} {out}/got_@")),
+        Tool("scp", each("scp -q -F {farm}/ssh_config %:{file} {out}/got_%")),
+        Tool("ssh cat", each("ssh -n -F {farm}/ssh_config % cat {file} >{out}/got_%")),
+        Tool("ssh cat aes128-gcm", each("ssh -n -c aes128-gcm@openssh.com -F {farm}/ssh_config % cat {file} >{out}/got_%")),
+        Tool("sftp", each("sftp -q -F {farm}/ssh_config %:{file} {out}/got_%")),
+        Tool("rsync", each("rsync -W -e 'ssh -F {farm}/ssh_config' %:{file} {out}/got_%")),
         Tool("asyncssh sftp", [python, f"{peers}/fetch_with_asyncssh.py", "{farm}", "{out}", "{file}"]),
         Tool("parallel-ssh sftp", [python, f"{peers}/fetch_with_parallel_ssh.py", "{farm}", "{out}", "{file}"]),
     ]

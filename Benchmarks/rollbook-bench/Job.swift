@@ -33,7 +33,7 @@ struct Job: Sendable {
 
     static let usage = """
         usage: rollbook-bench batch|seq|par|login|fetch --hosts FILE --known-hosts FILE --identity FILE --output FOLDER
-               --port NUMBER [--user root] [--parallel 48] [--path REMOTE-FILE]
+               [--port 22] [--user root] [--parallel 48] [--path REMOTE-FILE]
                rollbook-bench commands
         """
 
@@ -53,7 +53,7 @@ struct Job: Sendable {
         user = text("--user", or: "root")
         output = text("--output", or: "")
         remotePath = text("--path", or: "")
-        let (port, parallel) = (Int(text("--port", or: "")), Int(text("--parallel", or: "48")))
+        let (port, parallel) = (Int(text("--port", or: "22")), Int(text("--parallel", or: "48")))
         guard let port, let parallel, parallel > 0 else { throw Self.refused("--port and --parallel take numbers") }
         self.port = port
         self.parallel = parallel

@@ -8,7 +8,7 @@ package struct SSHOptions: Sendable {
     package var maximumHandshakes: Int
     /// The same towards hosts behind one jump host (sshd's `MaxStartups` starts to drop at 10).
     package var perJumpHandshakes: Int
-    /// Receive window of a channel in bytes; above 8 MiB libssh2's packet list makes transfers slower.
+    /// Receive window of a channel in bytes: a round trip of 20 ms needs 8 MiB for 300 MB/s, and above that libssh2's packet list makes transfers slower.
     package var windowSize: Int
     /// The socket of the SSH agent, when there is one.
     package var agentSocketPath: String?
@@ -18,7 +18,7 @@ package struct SSHOptions: Sendable {
         keepAliveCount: Int = 3,
         maximumHandshakes: Int = 48,
         perJumpHandshakes: Int = 8,
-        windowSize: Int = 4 * 1024 * 1024,
+        windowSize: Int = 8 * 1024 * 1024,
         agentSocketPath: String? = nil
     ) {
         self.keepAliveInterval = keepAliveInterval

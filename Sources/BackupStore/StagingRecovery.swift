@@ -21,7 +21,10 @@ extension BackupStore {
             let leaf = name.storedLeaf(file.encryption)
             let folder = try directory.subdirectory(name.folder.rawValue)
             guard try folder.attributes(of: leaf) != nil, try folder.digest(of: leaf) == file.stored else {
-                throw .integrity(id.text, [Finding(level: 1, path: file.path, what: "is not the file that was recorded")])
+                throw .integrity(
+                    id.text,
+                    [Finding(level: 1, path: file.path, what: "is not the file that was recorded")]
+                )
             }
             kept.insert("\(name.folder.rawValue)/\(leaf)")
             staged.adopt(file, as: name)

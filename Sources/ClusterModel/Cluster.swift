@@ -58,7 +58,9 @@ package struct ClusterNetworks: Sendable, Hashable, Codable {
     package init() {}
 }
 
-/// One cluster: the typed form of an inventory file. Hosts keep the order of the file, always.
+/// One cluster: the typed form of an inventory file.
+///
+/// Hosts keep the order of the file, always.
 package struct Cluster: Sendable, Hashable, Codable {
     package let id: ClusterID
     package let topology: EtcdTopology

@@ -73,7 +73,7 @@ package struct OperatorMessage: Error, Sendable, Hashable, Codable, CustomString
         self.next = next
     }
 
-    /// `rollbook: failed: master2/kubelet.upgrade: package lock held …. master2 is cordoned. Next: rollbook resume …`
+    /// The message as one line, such as `rollbook: failed: master2/kubelet.upgrade: …` with its state and the next command.
     package var description: String {
         var text = "rollbook: \(code.word): "
         if let place { text += "\(place.escapedOnOneLine): " }
@@ -89,7 +89,12 @@ package struct OperatorMessage: Error, Sendable, Hashable, Codable, CustomString
     package func completed(place: String? = nil, state: String? = nil, next: String? = nil) -> OperatorMessage {
         let narrower = self.place.flatMap { known in place.flatMap { $0.hasPrefix(known + "/") ? $0 : nil } }
         return OperatorMessage(
-            code, at: narrower ?? self.place ?? place, event, state: self.state ?? state, next: self.next ?? next)
+            code,
+            at: narrower ?? self.place ?? place,
+            event,
+            state: self.state ?? state,
+            next: self.next ?? next
+        )
     }
 }
 

@@ -38,7 +38,7 @@ package struct UTCMoment: Sendable, Hashable, Codable, Comparable, CustomStringC
         milliseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + fraction
     }
 
-    /// `2026-11-20T22:19:40.123Z`
+    /// The form of journals and messages, such as `2026-11-20T22:19:40.123Z` here.
     package var description: String {
         let parts = components
         let date = "\(pad(parts.year, 4))-\(pad(parts.month, 2))-\(pad(parts.day, 2))"

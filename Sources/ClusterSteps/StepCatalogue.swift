@@ -1,7 +1,9 @@
 package import RunEngine
 
 extension StepRegistry {
-    /// All kinds that come with Rollbook. A new kind is one file, its fixtures, and one line here.
+    /// All kinds that come with Rollbook.
+    ///
+    /// A new kind is one file, its fixtures, and one line here.
     package static var shipped: StepRegistry {
         var registry = StepRegistry()
         registry.register(CollectFiles.self)

@@ -15,7 +15,12 @@ package enum ManifestFile {
         } catch let error as Errno {
             if error == .noSuchFileOrDirectory {
                 throw OperatorMessage(
-                    .usage, at: path, "there is no such file", state: "Nothing was contacted", next: "check the path")
+                    .usage,
+                    at: path,
+                    "there is no such file",
+                    state: "Nothing was contacted",
+                    next: "check the path"
+                )
             }
             throw OperatorMessage(
                 .invalidInput,

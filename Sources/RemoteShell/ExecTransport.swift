@@ -1,6 +1,8 @@
 package import ClusterModel
 
-/// The raw port to one host: runs a command line and moves bytes. `FramedConnection` makes results out of it.
+/// The raw port to one host: runs a command line and moves bytes.
+///
+/// `FramedConnection` makes results out of it.
 ///
 /// One value is one logged-in connection. It may run one command after another and several at the same time.
 package protocol ExecTransport: Sendable {
@@ -20,8 +22,10 @@ package struct ExecRequest: Sendable {
     package var commandLine: String
     /// Bytes for standard input; end of file follows the last one.
     package var input: (any ByteSource)?
-    /// Receives standard output in order. It runs on the connection's own executor and must not wait for anything
-    /// but a write to the page cache: not returning is the back-pressure.
+    /// Receives standard output in order.
+    ///
+    /// It runs on the connection's own executor and must not wait for anything but a write to the page cache: not
+    /// returning is the back-pressure.
     package var output: any ByteSink
     /// Receives standard error in order, on the same terms.
     package var errorOutput: any ByteSink
@@ -47,12 +51,16 @@ package struct ExecRequest: Sendable {
     }
 }
 
-/// Takes bytes in order. Calls never overlap.
+/// Takes bytes in order.
+///
+/// Calls never overlap.
 package protocol ByteSink: Sendable {
     func write(_ bytes: RawSpan) throws
 }
 
-/// Gives bytes in order. Calls never overlap.
+/// Gives bytes in order.
+///
+/// Calls never overlap.
 package protocol ByteSource: Sendable {
     /// Returns the next bytes, at most `limit`; empty is the end.
     func read(upTo limit: Int) throws -> [UInt8]

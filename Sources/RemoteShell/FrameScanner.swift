@@ -10,7 +10,7 @@ struct FrameScanner: Sendable {
     /// Bytes that may still turn out to be part of the frame.
     private var held: [UInt8] = []
 
-    /// `\nRB1 `, 32 digits, ` rc=255 END\n`
+    /// The length of an end line with its newlines: the frame word, the nonce of 32 digits, a code of three digits.
     private static let longestEndLine = 5 + 32 + 12
     private static let noiseKept = 64 * 1024
 

@@ -8,7 +8,9 @@ package struct FramedConnection: HostConnection {
     private let password: Secret?
     private let makeNonce: @Sendable () -> String
 
-    /// - Parameter password: for `Become.sudoWithPassword`; read by the caller from the file that the inventory names.
+    /// Frames the commands of one transport.
+    ///
+    /// `password` is for `Become.sudoWithPassword`; the caller reads it from the file that the inventory names.
     package init(
         _ transport: any ExecTransport,
         become: Become,

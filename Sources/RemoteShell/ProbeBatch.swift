@@ -4,7 +4,9 @@ package struct ProbeBatch: Sendable {
     private let nonce: String
     private let count: Int
 
-    /// Composes the batch. Probes run one after another, each in a subshell of its own; root if any needs it.
+    /// Composes the batch.
+    ///
+    /// Probes run one after another, each in a subshell of its own; root if any needs it.
     package init(_ probes: [RemoteCommand], nonce: String = randomNonce()) {
         // One end mark and the next begin mark are printed together: what is written at once travels in one packet.
         var script = "q() { printf '\\nRBP1 \(nonce) %s\\n' \"$@\"; printf '\\nRBP1 \(nonce) %s\\n' \"$@\" >&2; }\n"

@@ -11,8 +11,8 @@ enum Terminal {
 
     /// Prints an answer that a machine reads: whatever could not be written is an error (exit 12).
     ///
-    /// - Parameter readerMayLeave: a reader that closed the pipe is no error; for the events of a run, whose exit code says
-    ///   how the run ended.
+    /// With `readerMayLeave` a reader that closed the pipe is no error: for the events of a run, whose exit code says how
+    /// the run ended.
     static func machineAnswer(_ text: String, readerMayLeave: Bool = false) throws {
         let error = write(text.hasSuffix("\n") ? text : text + "\n", to: 1)
         guard error == 0 || (error == EPIPE && readerMayLeave) else {

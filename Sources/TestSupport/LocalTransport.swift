@@ -11,7 +11,7 @@ package struct LocalTransport: ExecTransport {
     private let folder: String
     private let shell: String
 
-    /// - Parameter folder: takes the place of `/var/lib/rollbook-host`.
+    /// Runs commands as `host`; `folder` takes the place of `/var/lib/rollbook-host`.
     package init(host: HostName, folder: String, shell: String = "/bin/sh") {
         self.host = host
         self.folder = folder

@@ -13,7 +13,8 @@ struct ImportRules {
         "ClusterSteps": ["BackupStore", "ClusterModel", "EtcdSnapshot", "Journal", "RemoteShell", "RunEngine"],
         "Manifests": ["ClusterModel", "RunEngine", "CYaml", "Crypto", "SystemPackage", "Yams"],
         "SSHTransport": [
-            "CLibSSH2", "ClusterModel", "RemoteShell", "Crypto", "CryptoExtras", "Logging", "NIOConcurrencyHelpers", "NIOCore",
+            "CLibSSH2", "ClusterModel", "RemoteShell", "Crypto", "CryptoExtras", "Logging", "NIOConcurrencyHelpers",
+            "NIOCore",
             "NIOPosix", "SystemPackage",
         ],
         "RollbookCLI": [

@@ -11,7 +11,9 @@ struct SourceTree {
         var imports: [String] {
             lines.compactMap { line in
                 var words = line.split(separator: " ").map(String.init)
-                while let first = words.first, ["package", "public", "internal", "private", "@testable"].contains(first) {
+                while let first = words.first,
+                    ["package", "public", "internal", "private", "@testable"].contains(first)
+                {
                     words.removeFirst()
                 }
                 guard words.first == "import", words.count > 1 else { return nil }

@@ -8,9 +8,10 @@ final class Controller: Sendable {
     let state: String
     let inventory: String
 
-    /// - Parameters:
-    ///   - backup: takes the place of the lab inventory's `backup:` section (its lines, without indentation).
-    ///   - state: folder of runs and backups, made by whoever names it; else a new one.
+    /// Makes a controller of its own: inventory, state folder, known hosts.
+    ///
+    /// `backup` takes the place of the lab inventory's `backup:` section (its lines, without indentation); `state` is the
+    /// folder of runs and backups, made by whoever names it, else a new one.
     init(backup: [String]? = nil, state: String? = nil, knownHosts: String? = nil) throws {
         folder = try TemporaryFolder()
         self.state = state ?? folder.path + "/state"

@@ -10,11 +10,17 @@ package import RunEngine
 /// configuration is archived all the same, with the checker's verdict beside it: it is what the host has.
 package struct CollectFiles: Step {
     package static let signature = KindSignature(
-        kind: "files.collect", summary: "Archive of a host's configuration files",
+        kind: "files.collect",
+        summary: "Archive of a host's configuration files",
         parameters: [
             Parameter(
-                "set", .choice(CollectableFiles.Kind.allCases.map(\.rawValue)), required: true, "which sort of host it is")
-        ])
+                "set",
+                .choice(CollectableFiles.Kind.allCases.map(\.rawValue)),
+                required: true,
+                "which sort of host it is"
+            )
+        ]
+    )
     package static let stepClass = StepClass.idempotent
 
     package let set: CollectableFiles.Kind
@@ -45,7 +51,9 @@ package struct CollectFiles: Step {
         return .change([
             PlannedChange(
                 "archive \(found.files) files, \(byteCount(found.bytes))\(missing)",
-                diff: found.paths.map { "  \($0)" }, commands: ["tar -cf - (read only)"])
+                diff: found.paths.map { "  \($0)" },
+                commands: ["tar -cf - (read only)"]
+            )
         ])
     }
 
@@ -64,8 +72,10 @@ package struct CollectFiles: Step {
         let result: CommandResult
         do {
             result = try await connection.download(
-                RemoteCommand(Self.archiveScript, [paths.kubernetes] + found.paths), to: sink,
-                limits: .transfer)
+                RemoteCommand(Self.archiveScript, [paths.kubernetes] + found.paths),
+                to: sink,
+                limits: .transfer
+            )
             // 1: a file changed while it was read; the archive is whole and says what was read.
             guard result.exitCode <= 1 else {
                 throw OperatorMessage(.stepFailed, "tar failed: \(result.errorOutput.lastLine)")
@@ -83,8 +93,15 @@ package struct CollectFiles: Step {
         let sealed = try await staged.seal(name, with: encryption, time: context.time)
         return Output(
             archive: StoredArchive(
-                host: context.target.name, kind: archiveKind, file: sealed, entries: entries, checks: checks),
-            missing: found.missing, remarks: remarks(result, checks))
+                host: context.target.name,
+                kind: archiveKind,
+                file: sealed,
+                entries: entries,
+                checks: checks
+            ),
+            missing: found.missing,
+            remarks: remarks(result, checks)
+        )
     }
 
     private var archiveKind: StoredArchive.Kind {
@@ -96,12 +113,15 @@ package struct CollectFiles: Step {
     }
 
     private func remarks(_ result: CommandResult, _ checks: [SourceCheck]) -> [String] {
-        let changed = result.exitCode == 1 ? ["a file changed while it was archived: \(result.errorOutput.lastLine)"] : []
+        let changed =
+            result.exitCode == 1 ? ["a file changed while it was archived: \(result.errorOutput.lastLine)"] : []
         return changed
             + checks.filter { $0.verdict == .failed }.map { "\($0.command) finds the configuration invalid" }
     }
 
-    /// `$1` the Kubernetes folder, then the paths. The options beyond POSIX are used where this tar has them.
+    /// `$1` the Kubernetes folder, then the paths.
+    ///
+    /// The options beyond POSIX are used where this tar has them.
     private static let archiveScript: StaticString = """
         kube=${1#/}; shift; set -- "$@" --; n=$#
         while [ "$n" -gt 1 ]; do p=$1; shift; set -- "$@" "./${p#/}"; n=$((n - 1)); done; shift
@@ -112,7 +132,8 @@ package struct CollectFiles: Step {
 
     private func checks(_ connection: any HostConnection, _ paths: ClusterPaths) async throws -> [SourceCheck] {
         let answer = try await connection.run(
-            RemoteCommand(Self.checkScript, [paths.haproxy, paths.keepalived, paths.nginx]))
+            RemoteCommand(Self.checkScript, [paths.haproxy, paths.keepalived, paths.nginx])
+        )
         var checks: [SourceCheck] = []
         for section in answer.output.text.split(separator: "\u{1}", omittingEmptySubsequences: false).dropFirst() {
             let lines = section.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
@@ -120,12 +141,15 @@ package struct CollectFiles: Step {
             guard words.count == 3, let code = Int(words[1]) else { continue }
             let text = lines.count > 1 ? String(lines[1].prefix(4000)) : ""
             checks.append(
-                SourceCheck(program: words[0], command: words[2], verdict: code == 0 ? .ok : .failed, output: text))
+                SourceCheck(program: words[0], command: words[2], verdict: code == 0 ? .ok : .failed, output: text)
+            )
         }
         return checks
     }
 
-    /// Each program judges the files it was started with. Output: `\1program code command`, then what it said.
+    /// Each program judges the files it was started with.
+    ///
+    /// Output: `\1program code command`, then what it said.
     private static let checkScript: StaticString = """
         check() { program=$1; shift; command -v "$1" >/dev/null 2>&1 || return 0
             said=$("$@" 2>&1 </dev/null); printf '\\001%s %d %s\\n%s\\n' "$program" "$?" "$*" "$said"; }
@@ -141,5 +165,7 @@ package struct CollectFiles: Step {
         exit 0
         """
 
-    package func probe(_ context: StepContext) async throws -> Probe { .notDone(detail: "an archive is simply made again") }
+    package func probe(_ context: StepContext) async throws -> Probe {
+        .notDone(detail: "an archive is simply made again")
+    }
 }

@@ -11,7 +11,10 @@ package import RunEngine
 /// revisions are not comparable, so a compaction in between means asking again.
 package struct CompareKeyspace: Step {
     package static let signature = KindSignature(
-        kind: "etcd.compare-keyspace", summary: "Compare the members' keys at one revision", parameters: [])
+        kind: "etcd.compare-keyspace",
+        summary: "Compare the members' keys at one revision",
+        parameters: []
+    )
     package static let stepClass = StepClass.read
 
     package init() {}
@@ -49,15 +52,21 @@ package struct CompareKeyspace: Step {
         guard Set(seen.map(\.hash)).count == 1 else {
             let list = seen.map { "\($0.host) \(String($0.hash, radix: 16))" }.joined(separator: ", ")
             throw OperatorMessage(
-                .integrity, "the members hold different keys at revision \(first.revision): \(list)",
+                .integrity,
+                "the members hold different keys at revision \(first.revision): \(list)",
                 state: "Snapshots of all members are kept, the set is marked degraded",
-                next: "find out which member is wrong before anything else is done to etcd")
+                next: "find out which member is wrong before anything else is done to etcd"
+            )
         }
         return Output(
             hash: KeyspaceHash(
-                revision: first.revision, hash: first.hash, compactRevision: first.compactRevision,
-                members: seen.map(\.host.text)),
-            remark: nil)
+                revision: first.revision,
+                hash: first.hash,
+                compactRevision: first.compactRevision,
+                members: seen.map(\.host.text)
+            ),
+            remark: nil
+        )
     }
 
     private struct MemberHash {
@@ -82,22 +91,32 @@ package struct CompareKeyspace: Step {
         for (host, _) in revisions {
             let command = RemoteCommand(
                 [EtcdAccess.functions, "LIMIT=60s; E -w json endpoint hashkv --rev=\"$1\""],
-                [cluster.paths.pki, String(revision)])
+                [cluster.paths.pki, String(revision)]
+            )
             let limits = CommandLimits(deadline: .seconds(120))
             let answer = try await context.connection(to: host).run(command, limits: limits)
             guard answer.succeeded, let entry = try HashKVJSON.list(answer.output.text).first,
                 let hash = entry.HashKV.hash.flatMap({ UInt32(exactly: $0) })
             else {
                 throw OperatorMessage(
-                    .stepFailed, at: host.name.text, "its etcd gives no keyspace hash: \(answer.errorOutput.lastLine)")
+                    .stepFailed,
+                    at: host.name.text,
+                    "its etcd gives no keyspace hash: \(answer.errorOutput.lastLine)"
+                )
             }
             found.append(
                 MemberHash(
-                    host: host.name, revision: revision, hash: hash,
-                    compactRevision: entry.HashKV.compact_revision ?? -1))
+                    host: host.name,
+                    revision: revision,
+                    hash: hash,
+                    compactRevision: entry.HashKV.compact_revision ?? -1
+                )
+            )
         }
         return found
     }
 
-    package func probe(_ context: StepContext) async throws -> Probe { .notDone(detail: "a comparison is simply repeated") }
+    package func probe(_ context: StepContext) async throws -> Probe {
+        .notDone(detail: "a comparison is simply repeated")
+    }
 }

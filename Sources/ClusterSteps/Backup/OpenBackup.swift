@@ -8,7 +8,10 @@ package import RunEngine
 /// Refuses before the first snapshot what would fail after it: no space, encryption that cannot be done.
 package struct OpenBackup: Step {
     package static let signature = KindSignature(
-        kind: "backup.open", summary: "Begin a backup set on the controller", parameters: [])
+        kind: "backup.open",
+        summary: "Begin a backup set on the controller",
+        parameters: []
+    )
     package static let stepClass = StepClass.idempotent
 
     package init() {}
@@ -49,11 +52,15 @@ package struct OpenBackup: Step {
         _ = try await AgeEncryption.required(by: cluster.backup, tools: workspace.tools, time: context.time)
         let health = await EtcdHealth.read(context.facts)
         try workspace.store.requireSpace(
-            databaseBytes: health.healthy.map { Int64(clamping: $0.status.databaseBytes) })
+            databaseBytes: health.healthy.map { Int64(clamping: $0.status.databaseBytes) }
+        )
         _ = try await context.stagedBackup()
         return Output(
-            started: context.time.now, etcd: health.recorded, degradations: health.degradations,
-            identity: ClusterIdentity(caFingerprint: await caFingerprint(context)))
+            started: context.time.now,
+            etcd: health.recorded,
+            degradations: health.degradations,
+            identity: ClusterIdentity(caFingerprint: await caFingerprint(context))
+        )
     }
 
     /// An open set is found again by itself, so opening once more is harmless.
@@ -78,10 +85,18 @@ extension EtcdHealth {
         let leader = healthy.first { $0.status.isLeader }?.status.name ?? ""
         return EtcdState(
             clusterID: String(healthy.first?.status.clusterID ?? 0, radix: 16),
-            version: healthy.first?.status.version ?? "", leader: leader, revisionAtGate: highestRevision,
+            version: healthy.first?.status.version ?? "",
+            leader: leader,
+            revisionAtGate: highestRevision,
             members: members.map {
                 EtcdMember(
-                    id: $0.hexID, name: $0.name, peerURLs: $0.peerURLs, clientURLs: $0.clientURLs, isLearner: $0.isLearner)
-            })
+                    id: $0.hexID,
+                    name: $0.name,
+                    peerURLs: $0.peerURLs,
+                    clientURLs: $0.clientURLs,
+                    isLearner: $0.isLearner
+                )
+            }
+        )
     }
 }

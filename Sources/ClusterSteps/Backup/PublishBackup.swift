@@ -8,7 +8,10 @@ package import RunEngine
 /// Nothing before this step may be called a backup. A set without any snapshot is not published.
 package struct PublishBackup: Step {
     package static let signature = KindSignature(
-        kind: "backup.publish", summary: "Publish the set: manifest, sync, one rename", parameters: [])
+        kind: "backup.publish",
+        summary: "Publish the set: manifest, sync, one rename",
+        parameters: []
+    )
     package static let stepClass = StepClass.idempotent
 
     package init() {}
@@ -33,8 +36,11 @@ package struct PublishBackup: Step {
         let manifest = try manifest(for: staged, context)
         guard !manifest.snapshots.isEmpty else {
             throw OperatorMessage(
-                .stepFailed, "no snapshot of etcd was taken", state: "Nothing was published; earlier backups are untouched",
-                next: "see why: rollbook show \(context.run)")
+                .stepFailed,
+                "no snapshot of etcd was taken",
+                state: "Nothing was published; earlier backups are untouched",
+                next: "see why: rollbook show \(context.run)"
+            )
         }
         return Output(try staged.publish(manifest))
     }
@@ -63,16 +69,26 @@ package struct PublishBackup: Step {
             ? BackupResult(.degraded, reasons: degradations + lost)
             : lost.isEmpty ? .complete : BackupResult(.partial, reasons: lost)
         return Manifest(
-            id: staged.id, cluster: cluster.id, topology: cluster.topology, started: opened.started,
-            published: context.time.now, run: context.run, program: context.plan.program,
-            controller: workspace.controller, policy: TakenPolicy(cluster.backup), result: result, missing: missing,
+            id: staged.id,
+            cluster: cluster.id,
+            topology: cluster.topology,
+            started: opened.started,
+            published: context.time.now,
+            run: context.run,
+            program: context.plan.program,
+            controller: workspace.controller,
+            policy: TakenPolicy(cluster.backup),
+            result: result,
+            missing: missing,
             etcd: etcd,
             snapshots: snapshots.map {
                 StoredSnapshot(host: $0.host, member: $0.output.member, file: $0.output.file, facts: $0.output.facts)
             },
             archives: archives.map(\.output.archive),
             recipients: snapshots.contains { $0.output.file.encryption == .age } ? cluster.backup.recipients : [],
-            verification: VerificationMark(level: 2, at: context.time.now), identity: opened.identity)
+            verification: VerificationMark(level: 2, at: context.time.now),
+            identity: opened.identity
+        )
     }
 
     /// A set that got its name before the journal could say so is adopted (fault B09).
@@ -80,7 +96,10 @@ package struct PublishBackup: Step {
         let workspace = try context.service(BackupWorkspace.self)
         switch try workspace.store.recover(try BackupID(context.run)) {
         case .adopted(let published), .finished(let published):
-            return .done(output: try JSONValue(encoding: Output(published)), detail: "the set is published and verifies")
+            return .done(
+                output: try JSONValue(encoding: Output(published)),
+                detail: "the set is published and verifies"
+            )
         case .incomplete, .absent:
             return .notDone(detail: "the set has no name yet")
         }
@@ -91,8 +110,13 @@ extension PublishBackup.Output {
     init(_ published: PublishedBackup) {
         let best = published.manifest.bestSnapshot
         self.init(
-            id: published.id, path: published.path, manifestSHA256: published.manifestSHA256,
-            result: published.manifest.result, bytes: published.bytes, revision: best?.facts.revision,
-            snapshotBytes: best?.file.plain.bytes)
+            id: published.id,
+            path: published.path,
+            manifestSHA256: published.manifestSHA256,
+            result: published.manifest.result,
+            bytes: published.bytes,
+            revision: best?.facts.revision,
+            snapshotBytes: best?.file.plain.bytes
+        )
     }
 }

@@ -8,7 +8,10 @@ package import RunEngine
 /// Refuses rather than guesses: in doubt about the clock, with an unreadable manifest about, or when too much would go.
 package struct RetainBackups: Step {
     package static let signature = KindSignature(
-        kind: "backup.retain", summary: "Remove sets that the retention policy no longer keeps", parameters: [])
+        kind: "backup.retain",
+        summary: "Remove sets that the retention policy no longer keeps",
+        parameters: []
+    )
     package static let stepClass = StepClass.idempotent
     package static let reversal = Reversal.irreversible(reason: "a removed set is gone")
 
@@ -37,8 +40,11 @@ package struct RetainBackups: Step {
         _ = try workspace.store.emptyTrash()
         _ = try workspace.store.cleanSetAside(now: context.time.now)
         let decision = try workspace.store.planRetention(
-            policy: policy.retention, interval: policy.interval, now: context.time.now,
-            occasion: .afterBackup(published))
+            policy: policy.retention,
+            interval: policy.interval,
+            now: context.time.now,
+            occasion: .afterBackup(published)
+        )
         let removed = try workspace.store.apply(decision)
         return Output(removed: removed.map(\.id.text), kept: decision.keep.count)
     }

@@ -11,7 +11,10 @@ package import RunEngine
 /// Source: etcd "Disaster recovery"; `snapshot save` checks neither hash nor quorum, so both are done around it.
 package struct SaveEtcdSnapshot: Step {
     package static let signature = KindSignature(
-        kind: "etcd.snapshot", summary: "Snapshot of an etcd member, verified on the controller", parameters: [])
+        kind: "etcd.snapshot",
+        summary: "Snapshot of an etcd member, verified on the controller",
+        parameters: []
+    )
     package static let stepClass = StepClass.idempotent
 
     package init() {}
@@ -36,7 +39,9 @@ package struct SaveEtcdSnapshot: Step {
             guard let source = health.bestSource else {
                 return .blocked(OperatorMessage(.refused, "no healthy etcd member to take the snapshot from"))
             }
-            guard source == target.name else { return .noop("one snapshot is enough by policy; it is taken on \(source)") }
+            guard source == target.name else {
+                return .noop("one snapshot is enough by policy; it is taken on \(source)")
+            }
         }
         own = try await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: target.name)
         if let problem = own.problem {
@@ -50,7 +55,8 @@ package struct SaveEtcdSnapshot: Step {
             PlannedChange(
                 "snapshot of member \(own.name), about \(byteCount(Int64(clamping: own.databaseBytes))), revision "
                     + "\(own.revision) or later",
-                commands: ["\(way) snapshot save (temporary, 0600, removed afterwards)"])
+                commands: ["\(way) snapshot save (temporary, 0600, removed afterwards)"]
+            )
         ])
     }
 
@@ -70,7 +76,8 @@ package struct SaveEtcdSnapshot: Step {
         }
     }
 
-    private func take(_ name: BackupFileName, into staged: StagedBackup, _ context: StepContext) async throws -> Output {
+    private func take(_ name: BackupFileName, into staged: StagedBackup, _ context: StepContext) async throws -> Output
+    {
         context.progress("saving")
         let saved = try await save(context)
         context.progress("fetching \(byteCount(saved.digest.bytes))")
@@ -78,7 +85,10 @@ package struct SaveEtcdSnapshot: Step {
         let sink = StagedFileSink(file: file)
         do {
             let fetched = try await context.connection.download(
-                RemoteCommand("cat -- \"$1\"", [saved.path]), to: sink, limits: .transfer)
+                RemoteCommand("cat -- \"$1\"", [saved.path]),
+                to: sink,
+                limits: .transfer
+            )
             guard fetched.succeeded else {
                 throw OperatorMessage(.stepFailed, "cannot read the snapshot back: \(fetched.errorOutput.lastLine)")
             }
@@ -90,7 +100,10 @@ package struct SaveEtcdSnapshot: Step {
         context.progress("verifying")
         let workspace = try context.service(BackupWorkspace.self)
         let facts = try staged.check(
-            snapshot: name, with: workspace.checker, minimumRevision: saved.status.revision)
+            snapshot: name,
+            with: workspace.checker,
+            minimumRevision: saved.status.revision
+        )
         let policy = context.target.cluster.backup
         let encryption = try await AgeEncryption.required(by: policy, tools: workspace.tools, time: context.time)
         if encryption != nil { context.progress("encrypting") }
@@ -107,13 +120,17 @@ package struct SaveEtcdSnapshot: Step {
     private func save(_ context: StepContext) async throws -> Saved {
         let pki = context.target.cluster.paths.pki
         let command = RemoteCommand(
-            [EtcdAccess.functions, Self.saveScript], [pki, context.run.text, String(context.attempt)])
+            [EtcdAccess.functions, Self.saveScript],
+            [pki, context.run.text, String(context.attempt)]
+        )
         let outcome = try await context.guarded(command, deadline: .seconds(900))
         guard outcome.exitCode == 0 else {
             let said = outcome.errorText.split(separator: "\n").last.map(String.init) ?? "code \(outcome.exitCode)"
             throw OperatorMessage(
-                outcome.exitCode == Self.noSpace ? .storage : .stepFailed, "snapshot save failed: \(said)",
-                state: "Nothing of it is left on the host")
+                outcome.exitCode == Self.noSpace ? .storage : .stepFailed,
+                "snapshot save failed: \(said)",
+                state: "Nothing of it is left on the host"
+            )
         }
         let status = try EtcdStatus(pki: pki).parse(ProbeBatch.Answer(exitCode: 0, output: outcome.output))
         var lines: [Substring: Substring] = [:]
@@ -133,8 +150,10 @@ package struct SaveEtcdSnapshot: Step {
         _ = try? await context.connection.run(command, limits: CommandLimits(deadline: .seconds(90)))
     }
 
-    /// `$1` run id, `$2` how the names of the step's operation records begin. An attempt whose controller died may still be
-    /// saving: its end is awaited for up to a minute, or its file would appear after this.
+    /// `$1` run id, `$2` how the names of the step's operation records begin.
+    ///
+    /// An attempt whose controller died may still be saving: its end is awaited for up to a minute, or its file would
+    /// appear after this.
     private static let removeScript: StaticString = """
         for d in /var/lib/rollbook-host/ops/"$2".*; do
             i=0
@@ -149,7 +168,9 @@ package struct SaveEtcdSnapshot: Step {
     /// ENOSPC, used by the script for "not enough room".
     private static let noSpace = 28
 
-    /// `$1` run id, `$2` attempt. Snapshots that a dead run left are swept after a day.
+    /// `$1` run id, `$2` attempt.
+    ///
+    /// Snapshots that a dead run left are swept after a day.
     ///
     /// In a container the file is made in the container's own root, never in etcd's file system, and reached from the host
     /// through /proc; a read-only root falls back to the data directory, and the file is moved off at once.

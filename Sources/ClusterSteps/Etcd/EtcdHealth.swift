@@ -46,13 +46,15 @@ package struct EtcdHealth: Sendable, Hashable {
         var found: [String] = []
         if healthy.isEmpty {
             found.append(
-                "etcd has no leader (\(answering.count) of \(total) members answer); a snapshot now would be stale")
+                "etcd has no leader (\(answering.count) of \(total) members answer); a snapshot now would be stale"
+            )
         } else {
             let votingHealthy = healthy.count { !$0.status.isLearner }
             if !Quorum.holds(healthy: votingHealthy, of: voters) {
                 found.append(
                     "etcd has no quorum (\(votingHealthy) of \(voters) voters healthy, "
-                        + "\(Quorum.needed(voters: voters)) needed); a snapshot now would be stale")
+                        + "\(Quorum.needed(voters: voters)) needed); a snapshot now would be stale"
+                )
             }
         }
         let clusters = Set(answering.map(\.status.clusterID))
@@ -60,7 +62,8 @@ package struct EtcdHealth: Sendable, Hashable {
             found.append(
                 "the members serve \(clusters.count) different clusters ("
                     + answering.map { "\($0.host) \(String($0.status.clusterID, radix: 16))" }.joined(separator: ", ")
-                    + "): split brain")
+                    + "): split brain"
+            )
         }
         if Set(healthy.map(\.status.leader)).count > 1 { found.append("the members name different leaders") }
         for alarm in alarms where !alarm.hasPrefix("NOSPACE") { found.append("etcd raised the alarm \(alarm)") }
@@ -85,8 +88,8 @@ package struct EtcdHealth: Sendable, Hashable {
         for member in members where member.name.isEmpty {
             found.append("member \(member.hexID) (\(member.peerURLs.joined(separator: ","))) was never started")
         }
-        for member in members where !member.name.isEmpty && !statuses.contains(where: { $0.status.memberID == member.id })
-        {
+        for member in members
+        where !member.name.isEmpty && !statuses.contains(where: { $0.status.memberID == member.id }) {
             // Either its host does not answer, which is said above, or it is no host of the inventory.
             if statuses.allSatisfy(\.status.answers) {
                 found.append("member \(member.name) (\(member.hexID)) is on no host of the inventory")

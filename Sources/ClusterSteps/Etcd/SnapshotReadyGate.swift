@@ -7,7 +7,10 @@ package import RunEngine
 /// What the inventory's `whenDegraded` allows (a member down while quorum holds) opens the gate with a remark.
 package struct SnapshotReadyGate: Gate {
     package static let signature = KindSignature(
-        kind: "etcd.snapshot-ready", summary: "etcd can be trusted to give a current snapshot", parameters: [])
+        kind: "etcd.snapshot-ready",
+        summary: "etcd can be trusted to give a current snapshot",
+        parameters: []
+    )
 
     package func facts(in cluster: Cluster) -> [FactRequest] {
         cluster.etcdHosts.map { FactRequest(EtcdStatus(pki: cluster.paths.pki), on: $0.name) }
@@ -19,22 +22,30 @@ package struct SnapshotReadyGate: Gate {
             let more = health.refusals.dropFirst().map { "; \($0)" }.joined()
             return .closed(
                 OperatorMessage(
-                    .refused, first + more, state: "Nothing was changed and nothing published",
-                    next: "look at the members: rollbook facts --only etcd.status"))
+                    .refused,
+                    first + more,
+                    state: "Nothing was changed and nothing published",
+                    next: "look at the members: rollbook facts --only etcd.status"
+                )
+            )
         }
         if !health.degradations.isEmpty, facts.cluster.backup.whenDegraded == .refuse {
             return .closed(
                 OperatorMessage(
-                    .refused, "etcd is degraded: " + health.degradations.joined(separator: "; "),
+                    .refused,
+                    "etcd is degraded: " + health.degradations.joined(separator: "; "),
                     state: "Nothing was changed and nothing published",
-                    next: "mend it, or set backup.whenDegraded: store in the inventory"))
+                    next: "mend it, or set backup.whenDegraded: store in the inventory"
+                )
+            )
         }
         let leader = health.healthy.first { $0.status.isLeader }?.host.text ?? "a member outside the inventory"
         let cluster = String(health.healthy.first?.status.clusterID ?? 0, radix: 16)
         return .open(
             detail: "\(health.healthy.count) of \(health.voters) voters healthy, leader \(leader), revision "
                 + "\(health.highestRevision), cluster \(cluster)",
-            remarks: health.degradations.map { "degraded: \($0)" })
+            remarks: health.degradations.map { "degraded: \($0)" }
+        )
     }
 }
 
@@ -44,7 +55,9 @@ extension EtcdHealth {
         var statuses: [(host: HostName, status: EtcdStatus.Value)] = []
         for host in facts.cluster.etcdHosts {
             do {
-                statuses.append((host.name, try await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: host.name)))
+                statuses.append(
+                    (host.name, try await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: host.name))
+                )
             } catch {
                 var unknown = EtcdStatus.Value()
                 unknown.problem = error.message.event

@@ -19,7 +19,9 @@ package struct CertificateAuthority: Fact {
             """
             [ -r "$1/ca.crt" ] || { echo none; exit 0; }
             openssl x509 -in "$1/ca.crt" -noout -pubkey 2>/dev/null | openssl pkey -pubin -outform der 2>/dev/null | sha256sum
-            """, [pki])
+            """,
+            [pki]
+        )
     }
 
     package func parse(_ answer: ProbeBatch.Answer) throws -> Value {

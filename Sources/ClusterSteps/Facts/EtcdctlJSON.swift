@@ -44,8 +44,12 @@ struct MemberListJSON: Decodable {
         let list = try JSONDecoder().decode(MemberListJSON.self, from: Data(text.utf8)).members ?? []
         return list.map {
             EtcdMemberEntry(
-                id: $0.ID, name: $0.name ?? "", peerURLs: $0.peerURLs ?? [], clientURLs: $0.clientURLs ?? [],
-                isLearner: $0.isLearner ?? false)
+                id: $0.ID,
+                name: $0.name ?? "",
+                peerURLs: $0.peerURLs ?? [],
+                clientURLs: $0.clientURLs ?? [],
+                isLearner: $0.isLearner ?? false
+            )
         }
     }
 }

@@ -22,12 +22,17 @@ package struct FactReadings: Sendable {
     package var names: [String] { entries.map(\.name) }
 
     private mutating func add<F: Fact>(
-        _ make: @escaping @Sendable (Host, Cluster) -> F, where applies: @escaping @Sendable (Host, Cluster) -> Bool
+        _ make: @escaping @Sendable (Host, Cluster) -> F,
+        where applies: @escaping @Sendable (Host, Cluster) -> Bool
     ) {
         entries.append(
             Entry(
-                name: F.name, applies: applies, request: { FactRequest(make($0, $1), on: $0.name) },
-                read: { try JSONValue(encoding: try await $0.read(make($1, $2), on: $1.name)) }))
+                name: F.name,
+                applies: applies,
+                request: { FactRequest(make($0, $1), on: $0.name) },
+                read: { try JSONValue(encoding: try await $0.read(make($1, $2), on: $1.name)) }
+            )
+        )
     }
 
     /// The facts that come with Rollbook.
@@ -35,19 +40,28 @@ package struct FactReadings: Sendable {
         var readings = FactReadings()
         readings.add({ _, _ in HostIdentity() }, where: { _, _ in true })
         readings.add(
-            { EtcdStatus(pki: $1.paths.pki) }, where: { host, cluster in cluster.etcdHosts.contains { $0.name == host.name } })
+            { EtcdStatus(pki: $1.paths.pki) },
+            where: { host, cluster in cluster.etcdHosts.contains { $0.name == host.name } }
+        )
         readings.add({ CertificateAuthority(pki: $1.paths.pki) }, where: { host, _ in host.role == .master })
         readings.add(
             { host, cluster in
                 let kind: CollectableFiles.Kind =
                     host.role == .loadBalancer ? .loadBalancer : host.role == .etcd ? .etcd : .controlPlane
                 return CollectableFiles(kind: kind, paths: cluster.paths)
-            }, where: { host, _ in host.role != .worker })
+            },
+            where: { host, _ in host.role != .worker }
+        )
         return readings
     }
 
     /// Reads facts, all of a host in one round trip; the result is in the order of hosts and facts.
-    package func read(of hosts: [Host], only: [String], from cache: FactCache, cluster: Cluster) async throws -> [Reading] {
+    package func read(
+        of hosts: [Host],
+        only: [String],
+        from cache: FactCache,
+        cluster: Cluster
+    ) async throws -> [Reading] {
         let wanted = hosts.flatMap { host in
             entries.filter { $0.applies(host, cluster) && (only.isEmpty || only.contains($0.name)) }.map { (host, $0) }
         }

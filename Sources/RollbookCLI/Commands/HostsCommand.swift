@@ -85,7 +85,8 @@ struct HostsScanCommand: AsyncParsableCommand {
             return "A host answers with another key than the known one: find out why before anything else."
         }
         guard words.contains("not known") else { return nil }
-        return "Compare a fingerprint with one you got another way, then: rollbook hosts trust HOST --fingerprint SHA256:…"
+        return
+            "Compare a fingerprint with one you got another way, then: rollbook hosts trust HOST --fingerprint SHA256:…"
     }
 }
 

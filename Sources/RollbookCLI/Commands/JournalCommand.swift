@@ -28,7 +28,9 @@ struct JournalVerifyCommand: ParsableCommand {
         }
         let runs: [RunID]
         if let id {
-            guard let run = RunID(id) else { throw OperatorMessage(.usage, at: id, "is no run id", next: "rollbook runs lists them") }
+            guard let run = RunID(id) else {
+                throw OperatorMessage(.usage, at: id, "is no run id", next: "rollbook runs lists them")
+            }
             runs = [run]
         } else {
             runs = try folder.runs()

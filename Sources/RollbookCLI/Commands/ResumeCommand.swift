@@ -50,7 +50,9 @@ struct ResumeCommand: AsyncParsableCommand {
 
     private func find(_ state: StateDirectory, _ cluster: ClusterID) throws -> RunFolder {
         if let text = id {
-            guard let run = RunID(text) else { throw OperatorMessage(.usage, at: text, "is no run id", next: "rollbook runs lists them") }
+            guard let run = RunID(text) else {
+                throw OperatorMessage(.usage, at: text, "is no run id", next: "rollbook runs lists them")
+            }
             guard let folder = try state.existingRun(run) else {
                 throw OperatorMessage(.usage, at: text, "there is no such run", next: "rollbook runs lists them")
             }

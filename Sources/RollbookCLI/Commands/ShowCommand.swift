@@ -40,7 +40,9 @@ struct RunFinder {
     func find(_ text: String?) throws -> RecordedRun {
         let id: RunID
         if let text {
-            guard let parsed = RunID(text) else { throw OperatorMessage(.usage, at: text, "is no run id", next: "rollbook runs lists them") }
+            guard let parsed = RunID(text) else {
+                throw OperatorMessage(.usage, at: text, "is no run id", next: "rollbook runs lists them")
+            }
             id = parsed
         } else {
             guard let newest = try folder.runs().last else { throw OperatorMessage(.usage, "there are no runs yet") }

@@ -3,7 +3,9 @@ import FoundationEssentials
 import Glibc
 import Journal
 
-/// What the process has around it: environment, clock, terminal, identity. Nothing below the command line reads these.
+/// What the process has around it: environment, clock, terminal, identity.
+///
+/// Nothing below the command line reads these.
 struct Surroundings: Sendable {
     let environment: [String: String]
     let home: String

@@ -30,7 +30,9 @@ package actor FactCache {
             func startNext() {
                 guard let host = waiting.next() else { return }
                 let requests = wanted[host.name] ?? []
-                group.addTask(executorPreference: connections.executor) { [connections] in await Self.read(requests, of: host, over: connections) }
+                group.addTask(executorPreference: connections.executor) { [connections] in
+                    await Self.read(requests, of: host, over: connections)
+                }
             }
             for _ in 0..<parallel { startNext() }
             while let batch = await group.next() {

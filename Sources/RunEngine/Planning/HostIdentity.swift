@@ -19,7 +19,9 @@ package struct HostIdentity: Fact {
             cat /etc/machine-id 2>/dev/null || echo none
             cat /proc/sys/kernel/random/boot_id
             uname -n
-            """, as: .login)
+            """,
+            as: .login
+        )
     }
 
     package func parse(_ answer: ProbeBatch.Answer) throws -> Value {

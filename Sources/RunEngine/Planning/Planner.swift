@@ -61,7 +61,10 @@ package struct Planner: Sendable {
         let inputs = try InputValues(declared: request.runbook.inputs, given: request.inputs)
         var included: [String: String] = [:]
         let drafts = try draft(
-            try flatten(request.runbook, noting: &included), inputs: inputs, limit: request.limit)
+            try flatten(request.runbook, noting: &included),
+            inputs: inputs,
+            limit: request.limit
+        )
         let identities = drafts.flatMap(\.hosts).map { FactRequest(HostIdentity(), on: $0.name) }
         let wanted = drafts.flatMap { $0.steps.flatMap { $0.step.facts(on: $0.target) } + $0.requireFacts }
         await facts.prefetch(identities + wanted)
@@ -217,7 +220,15 @@ package struct Planner: Sendable {
         }
         var used: [String: Int] = [:]
         return try stages.enumerated().map { index, stage in
-            try StageDraft(stage, index: index, cluster: cluster, registry: registry, inputs: inputs, allowed: allowed, used: &used)
+            try StageDraft(
+                stage,
+                index: index,
+                cluster: cluster,
+                registry: registry,
+                inputs: inputs,
+                allowed: allowed,
+                used: &used
+            )
         }
     }
 }

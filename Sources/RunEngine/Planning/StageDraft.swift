@@ -13,8 +13,13 @@ struct StageDraft {
     let requireFacts: [FactRequest]
 
     init(
-        _ stage: RunbookStage, index: Int, cluster: Cluster, registry: StepRegistry, inputs: InputValues,
-        allowed: Set<HostName>?, used: inout [String: Int]
+        _ stage: RunbookStage,
+        index: Int,
+        cluster: Cluster,
+        registry: StepRegistry,
+        inputs: InputValues,
+        allowed: Set<HostName>?,
+        used: inout [String: Int]
     ) throws {
         let selected = try Self.select(stage, in: cluster)
         hosts = selected.hosts.filter { allowed?.contains($0.name) ?? true }
@@ -37,7 +42,8 @@ struct StageDraft {
                 }
                 let step = try registry.step(call.kind, parameters)
                 drafts.append(
-                    StepDraft(id: id, stage: index, target: target, call: call, parameters: parameters, step: step))
+                    StepDraft(id: id, stage: index, target: target, call: call, parameters: parameters, step: step)
+                )
             }
         }
         steps = drafts
@@ -46,7 +52,10 @@ struct StageDraft {
                 let target = StepTarget(host: nil, cluster: cluster)
                 let parameters = try inputs.substitute(call, for: target, registry.gateSignatures[call.kind])
                 return ResolvedGate(
-                    kind: call.kind, parameters: parameters, gate: try registry.gate(call.kind, parameters))
+                    kind: call.kind,
+                    parameters: parameters,
+                    gate: try registry.gate(call.kind, parameters)
+                )
             }
         }
         require = try resolve(stage.require)

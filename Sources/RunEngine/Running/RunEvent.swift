@@ -8,7 +8,14 @@ package enum RunEvent: Sendable {
     case gate(stage: String, kind: String, passed: Bool, detail: String)
     case stepBegan(StepID, host: HostName, kind: String, attempt: Int)
     case progress(StepID, host: HostName, text: String)
-    case stepEnded(StepID, host: HostName, kind: String, result: StepOutcome.Result, message: String?, duration: Duration)
+    case stepEnded(
+        StepID,
+        host: HostName,
+        kind: String,
+        result: StepOutcome.Result,
+        message: String?,
+        duration: Duration
+    )
     case recovered(StepID, detail: String)
     case stopping(signal: RunInterrupted.Signal)
 }

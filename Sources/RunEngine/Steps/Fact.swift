@@ -50,7 +50,9 @@ package struct FactFailure: Error, Sendable, Hashable, CustomStringConvertible {
     package var description: String { message.description }
 }
 
-/// What planning may do: read facts. It has no way to change a host.
+/// What planning may do: read facts.
+///
+/// It has no way to change a host.
 package protocol FactReader: Sendable {
     var cluster: Cluster { get }
     /// Read-only views of the controller (free space, the catalogue of backups) that the composition root provides.

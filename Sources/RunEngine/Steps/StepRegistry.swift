@@ -38,7 +38,11 @@ package struct StepRegistry: KindCatalogue {
         return try decode(type, parameters, kind)
     }
 
-    private func decode<Value: Decodable>(_ type: Value.Type, _ parameters: [String: JSONValue], _ kind: String) throws
+    private func decode<Value: Decodable>(
+        _ type: Value.Type,
+        _ parameters: [String: JSONValue],
+        _ kind: String
+    ) throws
         -> Value
     {
         do { return try JSONValue.object(parameters).decode(type) } catch {

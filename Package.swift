@@ -118,7 +118,10 @@ let package = Package(
         tests("ClusterModelTests", ["ClusterModel"], fixtures: true),
         tests(
             "ClusterStepsTests",
-            ["BackupStore", "ClusterModel", "ClusterSteps", "RemoteShell", "RunEngine", "TestSupport"],
+            [
+                "BackupStore", "ClusterModel", "ClusterSteps", "Journal", "Manifests", "RemoteShell", "RunEngine",
+                "ShippedRunbooks", "TestSupport",
+            ],
             fixtures: true
         ),
         tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),

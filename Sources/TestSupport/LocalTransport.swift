@@ -8,18 +8,23 @@ import SystemPackage
 /// Paths of the host are moved below a folder of the test, so nothing outside of it is touched.
 package struct LocalTransport: ExecTransport {
     package let host: HostName
-    private let folder: String
     private let shell: String
+    private let moved: [(from: String, to: String)]
 
-    /// Runs commands as `host`; `folder` takes the place of `/var/lib/rollbook-host`.
-    package init(host: HostName, folder: String, shell: String = "/bin/sh") {
+    /// A host whose `/var/lib/rollbook-host` is `folder`, with other texts of its command lines replaced in order.
+    package init(
+        host: HostName,
+        folder: String,
+        shell: String = "/bin/sh",
+        replacing moved: [(from: String, to: String)] = []
+    ) {
         self.host = host
-        self.folder = folder
         self.shell = shell
+        self.moved = [("/var/lib/rollbook-host", folder)] + moved
     }
 
     package func exec(_ request: ExecRequest) async throws(TransportError) -> ChannelEnd {
-        let line = request.commandLine.replacing("/var/lib/rollbook-host", with: folder)
+        let line = moved.reduce(request.commandLine) { $0.replacing($1.from, with: $1.to) }
         do {
             var input: [UInt8] = []
             while let source = request.input {

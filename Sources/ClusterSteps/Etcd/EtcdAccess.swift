@@ -19,7 +19,7 @@ enum EtcdAccess {
         done
         [ -n "$pid" ] || { echo "no etcd process" >&2; exit 44; }
         args=$(tr '\\0' '\\n' <"/proc/$pid/cmdline"); envs=$(tr '\\0' '\\n' <"/proc/$pid/environ")
-        conf=$(printf '%s\\n' "$args" | sed -n 's/^--*config-file=//p' | tail -n 1)
+        conf=
         flag() {
             v=$(printf '%s\\n' "$args" | sed -n "s/^--*$1=//p" | tail -n 1)
             [ -n "$v" ] || v=$(printf '%s\\n' "$args" | sed -n "/^--*$1\\$/{n;p;}" | tail -n 1)
@@ -32,7 +32,7 @@ enum EtcdAccess {
                 ' "/proc/$pid/root$conf" 2>/dev/null); fi
             printf '%s' "$v"
         }
-        name=$(flag name); data=$(flag data-dir); urls=$(flag listen-client-urls)
+        conf=$(flag config-file); name=$(flag name); data=$(flag data-dir); urls=$(flag listen-client-urls)
         ca=$(flag trusted-ca-file); cert=$(flag cert-file); key=$(flag key-file)
         url=$(printf '%s\\n' "$urls" | tr , '\\n' | grep -F '//127.0.0.1:' | head -n 1)
         [ -n "$url" ] || url=$(printf '%s\\n' "$urls" | tr , '\\n' | head -n 1 | sed 's#//0\\.0\\.0\\.0:#//127.0.0.1:#; s#//\\[::\\]:#//127.0.0.1:#')

@@ -53,7 +53,10 @@ package struct EtcdStatus: Fact {
 
     package func parse(_ answer: ProbeBatch.Answer) throws -> Value {
         var value = Value()
-        let said = String(decoding: answer.errorOutput, as: UTF8.self).split(separator: "\n").last.map(String.init)
+        // crictl ends with a line of its own, and etcdctl's log lines are JSON; the reason stands between them.
+        let said = String(decoding: answer.errorOutput, as: UTF8.self).split(separator: "\n").last {
+            !$0.contains("command terminated with exit code") && !$0.hasPrefix("{")
+        }.map(String.init)
         guard answer.exitCode == 0 else {
             value.problem = said ?? "its probe ended with code \(answer.exitCode)"
             return value
@@ -67,7 +70,7 @@ package struct EtcdStatus: Fact {
         value.name = lines["name"].map(String.init) ?? ""
         value.dataDirectory = lines["data"].map(String.init) ?? ""
         value.quotaBytes = lines["quota"].flatMap { UInt64($0) } ?? 0
-        guard let text = lines["status"], let status = try EndpointStatusJSON.list(text).first?.Status else {
+        guard let text = lines["status"], !text.isEmpty, let status = try EndpointStatusJSON.list(text).first?.Status else {
             value.problem = said ?? "etcd does not answer"
             return value
         }
@@ -81,9 +84,12 @@ package struct EtcdStatus: Fact {
         value.databaseBytes = status.dbSize ?? 0
         value.version = status.version ?? ""
         value.isLearner = status.isLearner ?? false
-        value.errors = status.errors ?? []
+        value.errors = (status.errors ?? []).filter { AlarmListJSON.alarm(inError: $0) == nil }
+        value.alarms = (status.errors ?? []).compactMap { AlarmListJSON.alarm(inError: $0) }
         if let text = lines["members"], !text.isEmpty { value.members = try MemberListJSON.members(text) }
-        if let text = lines["alarms"], !text.isEmpty { value.alarms = try AlarmListJSON.alarms(text) }
+        if let text = lines["alarms"], !text.isEmpty {
+            for alarm in try AlarmListJSON.alarms(text) where !value.alarms.contains(alarm) { value.alarms.append(alarm) }
+        }
         return value
     }
 

@@ -71,8 +71,23 @@ struct AlarmListJSON: Decodable {
                 case 2: "CORRUPT"
                 default: "alarm \(entry.alarm ?? 0)"
                 }
-            return kind + " on member " + String(entry.memberID ?? 0, radix: 16)
+            return spoken(kind, entry.memberID ?? 0)
         }
+    }
+
+    /// The alarm that an error of `endpoint status` repeats (`memberID:443629905751424238 alarm:NOSPACE `), or nil.
+    ///
+    /// Every member lists every alarm there, so it says nothing about the member that was asked.
+    static func alarm(inError text: String) -> String? {
+        let words = text.split(separator: " ")
+        guard words.count == 2, words[0].hasPrefix("memberID:"), words[1].hasPrefix("alarm:"),
+            let member = UInt64(words[0].dropFirst("memberID:".count))
+        else { return nil }
+        return spoken(String(words[1].dropFirst("alarm:".count)), member)
+    }
+
+    private static func spoken(_ kind: String, _ member: UInt64) -> String {
+        kind + " on member " + String(member, radix: 16)
     }
 }
 

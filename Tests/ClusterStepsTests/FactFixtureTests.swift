@@ -1,0 +1,109 @@
+import ClusterModel
+import ClusterSteps
+import Foundation
+import RemoteShell
+import RunEngine
+import TestSupport
+import Testing
+
+/// The folder of cases; see its README.
+enum Fixtures {
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
+
+    static func names(in path: String) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.appending(path: path).path)) ?? []
+        return names.sorted()
+    }
+
+    static func bytes(_ path: String) -> [UInt8]? {
+        (try? Data(contentsOf: folder.appending(path: path))).map { [UInt8]($0) }
+    }
+
+    /// What a fact's command printed in a case.
+    static func answer(_ fact: String, _ name: String) -> ProbeBatch.Answer {
+        let path = "facts/\(fact)/\(name)"
+        let code = bytes("\(path)/exit").map { String(decoding: $0, as: UTF8.self) } ?? "0"
+        return ProbeBatch.Answer(
+            exitCode: Int(code.trimmingCharacters(in: .whitespacesAndNewlines)) ?? -1,
+            output: bytes("\(path)/stdout") ?? [],
+            errorOutput: bytes("\(path)/stderr") ?? []
+        )
+    }
+
+    /// JSON for people: sorted and indented.
+    static func json(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value)) + Array("\n".utf8)
+    }
+}
+
+@Suite("Facts from recorded outputs")
+struct FactFixtureTests {
+    static let cases = Fixtures.names(in: "facts").flatMap { fact in
+        Fixtures.names(in: "facts/\(fact)").map { (fact, $0) }
+    }
+
+    @Test("the folder has its cases")
+    func folderIsFound() { #expect(Self.cases.count >= 30) }
+
+    @Test("a recorded output gives exactly the expected value", arguments: cases)
+    func matches(fact: String, name: String) throws {
+        let answer = Fixtures.answer(fact, name)
+        let value: [UInt8]
+        switch fact {
+        case EtcdStatus.name: value = try read(EtcdStatus(pki: "/pki"), answer)
+        case CertificateAuthority.name: value = try read(CertificateAuthority(pki: "/pki"), answer)
+        case CollectableFiles.name:
+            value = try read(CollectableFiles(kind: .controlPlane, paths: ClusterPaths()), answer)
+        case HostIdentity.name: value = try read(HostIdentity(), answer)
+        default: throw UnknownFact(name: fact)
+        }
+        let file = GoldenFile(Fixtures.folder.appending(path: "facts/\(fact)/\(name)/expected.json"))
+        let difference = try file.difference(from: value)
+        #expect(difference == nil)
+    }
+
+    private struct UnknownFact: Error { let name: String }
+
+    private struct Reading<Value: Encodable>: Encodable {
+        let value: Value
+        /// What a plan relies on.
+        let bound: JSONValue?
+    }
+
+    private func read<F: Fact>(_ fact: F, _ answer: ProbeBatch.Answer) throws -> [UInt8] {
+        do {
+            let value = try fact.parse(answer)
+            return try Fixtures.json(Reading(value: value, bound: try fact.bound(value)))
+        } catch let message as OperatorMessage {
+            return try Fixtures.json(["error": message.event])
+        }
+    }
+
+    @Test("a member's revision, size and leader may change without making a plan stale")
+    func boundStays() throws {
+        let fact = EtcdStatus(pki: "/pki")
+        var value = try fact.parse(Fixtures.answer(EtcdStatus.name, "healthy-leader"))
+        let before = try fact.bound(value)
+        value.revision += 100
+        value.leader = 1
+        value.databaseBytes *= 2
+        value.raftTerm += 1
+        #expect(try fact.bound(value) == before)
+        value.memberID = 5
+        #expect(try fact.bound(value) != before)
+    }
+
+    @Test("output cut anywhere is a problem or an error, never another healthy member")
+    func cut() throws {
+        let fact = EtcdStatus(pki: "/pki")
+        let whole = Fixtures.answer(EtcdStatus.name, "healthy-leader")
+        let value = try fact.parse(whole)
+        for length in stride(from: 0, to: whole.output.count, by: 7) {
+            let part = ProbeBatch.Answer(exitCode: 0, output: Array(whole.output.prefix(length)))
+            guard let read = try? fact.parse(part), read.answers else { continue }
+            #expect(read.memberID == value.memberID && read.leader == value.leader && read.revision == value.revision)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import ClusterModel
+import ClusterSteps
+import Foundation
+import Manifests
+import RunEngine
+import ShippedRunbooks
+import TestSupport
+import Testing
+
+@Suite("Plans of the shipped runbooks")
+struct PlanGoldenTests {
+    private struct NoConfiguration: SSHDefaults {
+        func entry(for alias: String) -> SSHDefaultsEntry { SSHDefaultsEntry() }
+    }
+
+    private static let inventories = Fixtures.root.appending(path: "Inventory")
+
+    @Test("every shipped runbook is planned over every sample inventory as reviewed", arguments: ["example", "lab"])
+    func plans(inventory: String) async throws {
+        let path = Self.inventories.appending(path: "\(inventory).yaml")
+        let cluster = try InventoryLoader.load(
+            [UInt8](Data(contentsOf: path)),
+            path: "Inventory/\(inventory).yaml",
+            context: InventoryContext(
+                homeDirectory: "/home/op",
+                user: "op",
+                workingDirectory: "/srv/ops",
+                defaultIdentityFiles: [],
+                sshDefaults: NoConfiguration()
+            )
+        ).cluster
+        for (name, text) in ShippedRunbooks.all.sorted(by: { $0.key < $1.key }) {
+            let trial = EngineTrial(cluster, registry: .shipped)
+            for (index, host) in cluster.hosts(in: .master).enumerated() {
+                let status = ["healthy-leader", "healthy-follower", "healthy-follower-3"][index % 3]
+                trial.answer(EtcdStatus(pki: cluster.paths.pki), with: status, on: host.name.text)
+                trial.answer(CertificateAuthority(pki: cluster.paths.pki), with: "a-ca", on: host.name.text)
+            }
+            for host in cluster.hosts where host.role != .worker {
+                for kind in CollectableFiles.Kind.allCases {
+                    trial.answer(
+                        CollectableFiles(kind: kind, paths: cluster.paths),
+                        with: host.role == .master ? "control-plane" : "path-with-space",
+                        on: host.name.text
+                    )
+                }
+            }
+            let runbook = try RunbookLoader.load(text, path: "\(name).yaml", catalogue: StepRegistry.shipped)
+            var views = StepServices()
+            views.add(CannedOutlook() as any BackupOutlook)
+            let plan = try await trial.plan(runbook, views: views)
+            #expect(plan.obstacles == [])
+            let value = try JSONDecoder().decode(JSONValue.self, from: Data(try plan.bytes()))
+            let shown = value.replacing("digest", of: "bindings", by: runbook.digest)
+            let golden = GoldenFile(Fixtures.folder.appending(path: "plans/\(name)-\(inventory).json"))
+            let difference = try golden.difference(from: try Fixtures.json(shown))
+            #expect(difference == nil)
+        }
+    }
+}
+
+extension JSONValue {
+    /// The plan without the runbook's digest, which changes with every comment in it.
+    fileprivate func replacing(_ what: String, of key: String, by digest: String) -> JSONValue {
+        guard case .object(var members) = self, case .object(var bindings) = members[key] else { return self }
+        bindings["runbook"] = .string("(\(what) of the file)")
+        members[key] = .object(bindings)
+        return .object(members)
+    }
+}
+
+extension Fixtures {
+    static let root = folder.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+}

@@ -70,7 +70,8 @@ package struct EtcdStatus: Fact {
         value.name = lines["name"].map(String.init) ?? ""
         value.dataDirectory = lines["data"].map(String.init) ?? ""
         value.quotaBytes = lines["quota"].flatMap { UInt64($0) } ?? 0
-        guard let text = lines["status"], !text.isEmpty, let status = try EndpointStatusJSON.list(text).first?.Status else {
+        guard let text = lines["status"], !text.isEmpty, let status = try EndpointStatusJSON.list(text).first?.Status
+        else {
             value.problem = said ?? "etcd does not answer"
             return value
         }
@@ -88,7 +89,9 @@ package struct EtcdStatus: Fact {
         value.alarms = (status.errors ?? []).compactMap { AlarmListJSON.alarm(inError: $0) }
         if let text = lines["members"], !text.isEmpty { value.members = try MemberListJSON.members(text) }
         if let text = lines["alarms"], !text.isEmpty {
-            for alarm in try AlarmListJSON.alarms(text) where !value.alarms.contains(alarm) { value.alarms.append(alarm) }
+            for alarm in try AlarmListJSON.alarms(text) where !value.alarms.contains(alarm) {
+                value.alarms.append(alarm)
+            }
         }
         return value
     }

@@ -49,6 +49,7 @@ package final class SimulatedCluster: HostConnections {
         var mostBusy = 0
         var fault: @Sendable (Call) -> Fault? = { _ in nil }
         var watch: @Sendable (Call) -> Void = { _ in }
+        var delay: @Sendable (Call) async -> Void = { _ in }
         /// How long operations take.
         var operationTime = Duration.zero
     }
@@ -102,6 +103,9 @@ package final class SimulatedCluster: HostConnections {
     /// Is told of every call before it is answered.
     package func watch(_ watch: @escaping @Sendable (Call) -> Void) { core.withLock { $0.watch = watch } }
 
+    /// Has calls wait before they are answered; it must return in the end, and not block its thread meanwhile.
+    package func delay(_ delay: @escaping @Sendable (Call) async -> Void) { core.withLock { $0.delay = delay } }
+
     package func setOperationTime(_ duration: Duration) { core.withLock { $0.operationTime = duration } }
 
     package func connection(to host: Host) async throws(TransportError) -> any HostConnection {
@@ -132,6 +136,7 @@ package final class SimulatedCluster: HostConnections {
         }
         defer { core.withLock { $0.busy[host, default: 1] -= 1 } }
         let (fault, present) = begin(call)
+        await core.withLock { $0.delay }(call)
         await Task.yield()
         guard link == present else { throw TransportError(.lost, host: host, "the session has ended") }
         let isUp = core.withLock { $0.hosts[host]?.isUp ?? false }

@@ -92,7 +92,7 @@ package struct ToyAdd: Step {
         summary: "",
         parameters: [
             Parameter("key", .string, required: true, ""), Parameter("entry", .string, required: true, ""),
-            Parameter("fails", .boolean, ""),
+            Parameter("fails", .boolean, ""), Parameter("reads", .string, ""),
         ]
     )
     package static let stepClass = StepClass.guarded
@@ -100,9 +100,16 @@ package struct ToyAdd: Step {
     package let key: String
     package let entry: String
     package let fails: Bool?
+    /// A value the decision relies on.
+    package let reads: String?
+
+    package func facts(on target: StepTarget) -> [FactRequest] {
+        reads.map { [FactRequest(ToyValue($0), on: target.name)] } ?? []
+    }
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
-        .change([PlannedChange("add \(entry) to \(key)")])
+        if let reads { _ = try await facts.read(ToyValue(reads), on: target.name) }
+        return .change([PlannedChange("add \(entry) to \(key)")])
     }
 
     package func perform(_ context: StepContext) async throws -> String {

@@ -230,19 +230,36 @@ struct GuardedOperationTests {
         #expect(trial.hosts["worker1"].effects.isEmpty)
     }
 
-    @Test("when the operation never reached the host and its facts changed meanwhile, it is refused and not sent")
-    func notBegunAndStale() async throws {
-        let plan = try await trial.plan(.toy([.toy(on: "master1", [.add("k", "e")])]))
+    /// Dies right after the intent, before anything reaches a host.
+    private func dieBeforeSending(_ runbook: Runbook) async throws -> (Plan, InMemoryJournal) {
+        let plan = try await trial.plan(runbook)
         let journal = try trial.journal(for: plan)
         let dying = CrashingJournal(journal, crashAfter: 1) { [trial] in trial.hosts.inject { _ in .unreachable } }
         await #expect(throws: JournalError.self) { try await trial.execute(plan, on: dying) }
-        #expect(trial.hosts["master1"].effects.isEmpty)
+        #expect(trial.hosts.areUntouched)
         trial.hosts.inject { _ in nil }
-        let again = try trial.resumed(journal, of: plan)
-        #expect(try await trial.execute(plan, on: again).exitCode == .done)
+        return (plan, try trial.resumed(journal, of: plan))
+    }
+
+    @Test("an operation that never reached the host is sent under the same id")
+    func notBegun() async throws {
+        let (plan, journal) = try await dieBeforeSending(add)
+        #expect(try await trial.execute(plan, on: journal).exitCode == .done)
         let begun = trial.hosts.calls.compactMap { if case .begin(let id) = $0.kind { id } else { nil } }
-        #expect(Set(begun).count == 1, "the same operation is sent under the same id")
+        #expect(Set(begun).count == 1)
+        #expect(StepID(step).flatMap { journal.state[$0]?.attempt } == 1)
         #expect(trial.hosts["master1"].effects == ["add k+e"])
+    }
+
+    @Test("an operation that never reached the host is refused with 8 when its facts changed meanwhile")
+    func notBegunAndStale() async throws {
+        trial.hosts["master1"].values["x"] = "0"
+        let watching = StepCall.toy("add", ["key": .string("k"), "entry": .string("e"), "reads": .string("x")])
+        let (plan, journal) = try await dieBeforeSending(.toy([.toy(on: "master1", [watching])]))
+        trial.hosts["master1"].values["x"] = "1"
+        #expect(try await trial.execute(plan, on: journal).exitCode == .stale)
+        #expect(StepID(step).flatMap { journal.state[$0]?.phase } == .refused)
+        #expect(trial.hosts.areUntouched)
     }
 }
 

@@ -62,7 +62,7 @@ extension LabSuite {
             /// The program's own code is printed beside its answer: `script` may lose it when its input ends first.
             func run(answering reply: String) async throws -> Answer {
                 try await controller.bash(
-                    "script --quiet --command \"$ROLLBOOK run nightly-backup --quiet; echo code=\\$?\" /dev/null < <(\(reply)) 2>&1"
+                    "script --quiet --return --command \"$ROLLBOOK run nightly-backup --quiet; echo code=\\$?\" /dev/null < <(\(reply)) 2>&1"
                 )
             }
             let refused = try await run(answering: "sleep 3; echo n")

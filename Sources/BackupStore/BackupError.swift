@@ -77,7 +77,7 @@ package enum BackupError: Error, Sendable, Hashable {
             OperatorMessage(
                 code,
                 at: path,
-                "\(free) bytes are free and \(needed) are needed",
+                "\(free >> 20) MiB are free and \(needed >> 20 + 1) MiB are needed",
                 state: "Nothing was started",
                 next: "free space there, or set another --state-dir"
             )

@@ -11,7 +11,7 @@ extension LabSuite {
                 let run = try await controller.rollbook("run", "nightly-backup", "--yes", "--quiet")
                 #expect(run.code == 12, "\(run)")
                 #expect(run.errors.contains("rollbook: storage: "), "\(run)")
-                #expect(run.errors.contains("are free and "), "\(run)")
+                #expect(run.errors.contains(" MiB are free and "), "\(run)")
                 try await controller.expectNothing()
             }
         }

@@ -17,24 +17,27 @@ extension LabSuite {
             let length = (ContinuousClock.now - began) * 0.8
             let moments = (0..<10).map { length * ((Double($0) + Double.random(in: 0..<1, using: &random)) / 10) }
             var runs: [String] = []
-            try await withThrowingTaskGroup(of: String.self) { group in
+            var open = 0
+            try await withThrowingTaskGroup(of: (run: String, wasOpen: Bool).self) { group in
                 var waiting = moments.makeIterator()
                 func startNext() {
                     guard let moment = waiting.next() else { return }
                     group.addTask { try await killAndResume(after: moment) }
                 }
                 for _ in 0..<2 { startNext() }
-                while let run = try await group.next() {
-                    runs.append(run)
+                while let killed = try await group.next() {
+                    runs.append(killed.run)
+                    if killed.wasOpen { open += 1 }
                     startNext()
                 }
             }
             #expect(Set(runs).count == 10)
+            #expect(open >= 5, "most kills fall into the run, not after it")
             try await expectCleanHosts(after: runs)
         }
 
         /// Kills one run that long after its execution began, and resumes it until it is done.
-        private func killAndResume(after moment: Duration) async throws -> String {
+        private func killAndResume(after moment: Duration) async throws -> (run: String, wasOpen: Bool) {
             let controller = try Controller()
             let killed = try await controller.rollbook("run", "nightly-backup", "--yes", "--format", "json") {
                 running in
@@ -60,7 +63,7 @@ extension LabSuite {
             #expect(controller.names(in: ".staging").isEmpty, "killed after \(moment)")
             let verified = try await controller.rollbook("backups", "verify", "--level", "2")
             #expect(verified.code == 0, "killed after \(moment): \(verified)")
-            return entry.run
+            return (entry.run, entry.status == "open")
         }
 
         /// Neither snapshots nor operation records of these runs are on any host, nor in the container of master3.

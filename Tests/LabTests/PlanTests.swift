@@ -58,20 +58,23 @@ extension LabSuite {
         func confirmed() async throws {
             let controller = try Controller()
             /// On a terminal of its own; connections made for planning are idle while the person thinks.
-            ///
-            /// The program's own code is printed beside its answer: `script` may lose it when its input ends first.
-            func run(answering reply: String) async throws -> Answer {
+            func run(answering reply: String, after pause: Int) async throws -> Answer {
                 try await controller.bash(
-                    "script --quiet --return --command \"$ROLLBOOK run nightly-backup --quiet; echo code=\\$?\" /dev/null < <(\(reply)) 2>&1"
+                    """
+                    exec 3< <(exec 2>/dev/null; sleep "$PAUSE"; echo "$REPLY"; exec sleep 60); typist=$!
+                    timeout 60 script --quiet --return --command "$ROLLBOOK run nightly-backup --quiet" /dev/null <&3 2>&1
+                    code=$?; kill "$typist"; exit "$code"
+                    """,
+                    environment: ["REPLY": reply, "PAUSE": String(pause)]
                 )
             }
-            let refused = try await run(answering: "sleep 3; echo n")
-            #expect(refused.output.contains("code=4"), "\(refused)")
+            let refused = try await run(answering: "n", after: 3)
+            #expect(refused.code == 4, "\(refused)")
             #expect(refused.output.contains("Execute this plan on cluster lab? [y/N]"), "\(refused)")
             #expect(refused.output.contains("rollbook: refused: not confirmed. Nothing was changed."), "\(refused)")
             try await controller.expectNothing()
-            let agreed = try await run(answering: "sleep 20; echo y")
-            #expect(agreed.output.contains("code=0"), "\(agreed)")
+            let agreed = try await run(answering: "y", after: 20)
+            #expect(agreed.code == 0, "\(agreed)")
             #expect(agreed.output.contains("rollbook: nightly-backup done on lab"), "\(agreed)")
             #expect(try await controller.backups().backups.map(\.good) == [true])
         }

@@ -63,7 +63,10 @@ package struct PublishBackup: Step {
         var etcd = opened.etcd
         etcd.keyspaceHash = try context.outputs(of: CompareKeyspace.self).first?.output.hash
         let cluster = context.target.cluster
-        let lost = missing.map { "\($0.host): \($0.what): \($0.why)" }
+        // A member whose degradation is told already has not lost its snapshot for another reason.
+        let lost = missing.filter { item in
+            item.what != SaveEtcdSnapshot.signature.kind || !degradations.contains { $0.hasPrefix("\(item.host): ") }
+        }.map { "\($0.host): \($0.what): \($0.why)" }
         let result: BackupResult =
             !degradations.isEmpty
             ? BackupResult(.degraded, reasons: degradations + lost)

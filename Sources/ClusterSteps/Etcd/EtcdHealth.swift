@@ -38,6 +38,13 @@ package struct EtcdHealth: Sendable, Hashable {
 
     package var highestRevision: Int64 { healthy.map(\.status.revision).max() ?? 0 }
 
+    /// The host of the leader; its member's name when that host says nothing.
+    var leaderName: String {
+        guard let leader = healthy.first?.status.leader else { return "none" }
+        return healthy.first { $0.status.memberID == leader }?.host.text
+            ?? members.first { $0.id == leader && !$0.name.isEmpty }?.name ?? "unknown"
+    }
+
     /// What makes a snapshot worthless or dangerous now; empty when one can be taken.
     package var refusals: [String] {
         let answering = statuses.filter(\.status.answers)

@@ -39,7 +39,7 @@ package struct SnapshotReadyGate: Gate {
                 )
             )
         }
-        let leader = health.healthy.first { $0.status.isLeader }?.host.text ?? "a member outside the inventory"
+        let leader = health.leaderName
         let cluster = String(health.healthy.first?.status.clusterID ?? 0, radix: 16)
         return .open(
             detail: "\(health.healthy.count) of \(health.voters) voters healthy, leader \(leader), revision "

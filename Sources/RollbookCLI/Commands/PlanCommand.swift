@@ -36,6 +36,7 @@ struct PlanCommand: AsyncParsableCommand {
             Terminal.answer(PlanView(plan: plan, id: id, isVerbose: cluster.state.verbose || !cluster.state.quiet).text)
             if let out { Terminal.answer("Stored as \(out). Execute exactly this with: rollbook apply \(out)") }
         }
+        for obstacle in plan.obstacles { Terminal.error(obstacle.description) }
         if let worst = plan.obstacles.isEmpty ? nil : ExitCode.mostSevere(plan.obstacles.map(\.code)) {
             throw CommandEnding(code: worst)
         }

@@ -92,6 +92,6 @@ struct PlanView {
         if counts.unknown > 0 { words.append("\(counts.unknown) not known yet") }
         if counts.blocked > 0 { words.append("\(counts.blocked) blocked") }
         return ["\(plan.steps.count) steps: \(words.joined(separator: ", ")). Planning changed nothing."]
-            + plan.obstacles.map { "It cannot be executed: \($0.event)" }
+            + (plan.obstacles.isEmpty ? [] : ["It cannot be executed now."])
     }
 }

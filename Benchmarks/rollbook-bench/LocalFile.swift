@@ -46,6 +46,8 @@ final class FileSink: ByteSink {
 
     init(_ path: String) throws { file = try LocalFile.create(path) }
 
+    var mayBlock: Bool { true }
+
     func write(_ bytes: RawSpan) throws {
         try state.withLock { state in
             try unsafe bytes.withUnsafeBytes { part in

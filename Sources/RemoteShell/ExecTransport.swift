@@ -24,8 +24,8 @@ package struct ExecRequest: Sendable {
     package var input: (any ByteSource)?
     /// Receives standard output in order.
     ///
-    /// It runs on the connection's own executor and must not wait for anything but a write to the page cache: not
-    /// returning is the back-pressure.
+    /// Not returning is the back-pressure. A sink that does not say `mayBlock` runs on the connection's own executor and
+    /// must not wait for anything. None is called after `exec` has returned.
     package var output: any ByteSink
     /// Receives standard error in order, on the same terms.
     package var errorOutput: any ByteSink
@@ -56,6 +56,13 @@ package struct ExecRequest: Sendable {
 /// Calls never overlap.
 package protocol ByteSink: Sendable {
     func write(_ bytes: RawSpan) throws
+
+    /// Whether writing may take its time (a file, a hash of much data): then it is not done where it holds others up.
+    var mayBlock: Bool { get }
+}
+
+extension ByteSink {
+    package var mayBlock: Bool { false }
 }
 
 /// Gives bytes in order.

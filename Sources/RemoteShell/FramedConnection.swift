@@ -126,6 +126,8 @@ private final class FrameSink: ByteSink {
         self.downstream = downstream
     }
 
+    var mayBlock: Bool { downstream.mayBlock }
+
     func write(_ bytes: RawSpan) throws {
         try scanner.withLock { try $0.scan(bytes) { try downstream.write($0) } }
     }

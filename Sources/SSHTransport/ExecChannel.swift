@@ -28,12 +28,16 @@ final class ExecChannel: SessionChannel {
     private var deadline: Scheduled<Void>?
     private var idleTimer: Scheduled<Void>?
     private var lastActivity: NIODeadline
+    /// The way to an output that may block.
+    private var writer: SinkWriter?
 
     init(_ request: ExecRequest, on session: SSHSession, finish: @escaping (Result<ChannelEnd, ExecFault>) -> Void) {
         self.request = request
         self.session = session
         self.finish = finish
         lastActivity = session.loop.now
+        guard request.output.mayBlock else { return }
+        writer = SinkWriter(to: request.output, on: session.loop) { [weak self] in self?.outputWasWritten() }
     }
 
     /// Starts the clock of the command; the wait for a channel counts.
@@ -78,7 +82,11 @@ final class ExecChannel: SessionChannel {
         isAnswered = true
         deadline?.cancel()
         idleTimer?.cancel()
-        finish(result)
+        guard let writer else { return finish(result) }
+        writer.afterLastWrite { [finish] in
+            guard case .success = result, let failure = writer.failure else { return finish(result) }
+            finish(.failure(ExecFault(.localStream, Self.text(of: failure), mayHaveStarted: true)))
+        }
     }
 
     // MARK: SessionChannel
@@ -128,7 +136,13 @@ final class ExecChannel: SessionChannel {
 
     private func run(_ handle: ChannelHandle) throws(LibraryFailure) -> Bool {
         try feed(handle)
-        try drain(.output, of: handle, into: request.output)
+        if let writer {
+            try drainOutput(of: handle, through: writer)
+            // Standard error shares the window: reading it would open the window again for both.
+            guard mayTake(writer) else { return false }
+        } else {
+            try drain(.output, of: handle, into: request.output)
+        }
         try drain(.errorOutput, of: handle, into: request.errorOutput)
         if case .closing = state { return try close(handle) }
         guard handle.isAtEOF, try handle.isClosedByPeer() else { return false }
@@ -154,9 +168,31 @@ final class ExecChannel: SessionChannel {
             guard more else { break }
             lastActivity = session.loop.now
         }
-        guard let failure else { return }
-        abandon(.localStream, "the output could not be stored here: \(failure)")
+        if let failure { outputFailed(failure) }
     }
+
+    private func drainOutput(of handle: ChannelHandle, through writer: SinkWriter) throws(LibraryFailure) {
+        while mayTake(writer) {
+            guard try handle.read(.output, through: session.settings.room, to: { writer.write($0) }) else { return }
+            lastActivity = session.loop.now
+        }
+    }
+
+    private func mayTake(_ writer: SinkWriter) -> Bool { writer.hasRoom || session.carrierHasEnded }
+
+    /// A blocking output has taken bytes, or has failed.
+    private func outputWasWritten() {
+        guard case .running = state else { return }
+        lastActivity = session.loop.now
+        if let failure = writer?.failure { return outputFailed(failure) }
+        session.pump()
+    }
+
+    private func outputFailed(_ failure: any Error) {
+        abandon(.localStream, Self.text(of: failure))
+    }
+
+    private static func text(of failure: any Error) -> String { "the output could not be stored here: \(failure)" }
 
     private func feed(_ handle: ChannelHandle) throws(LibraryFailure) {
         while !inputIsOver, session.hasRoom {

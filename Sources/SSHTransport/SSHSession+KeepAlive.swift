@@ -19,6 +19,8 @@ extension SSHSession {
     func watchLink() {
         let interval = TimeAmount(settings.options.keepAliveInterval)
         let now = loop.now
+        // Bytes that wait here for a slow sink are a sign of life that was not looked at yet.
+        if edge.unread > 0 { lastReceived = now }
         if lastReceived > lastQuestion { unanswered = 0 }
         let since = unanswered == 0 ? min(lastReceived, lastSent) : lastQuestion
         guard now - since >= interval else {

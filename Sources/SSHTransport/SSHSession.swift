@@ -61,6 +61,9 @@ final class SSHSession {
 
     var edge: SessionEdge { handle.edge }
 
+    /// Nothing more can come, so what did come is taken without regard to limits.
+    private(set) var carrierHasEnded = false
+
     /// The server closed the connection unheard, as sshd does above its `MaxStartups`.
     private(set) var wasTurnedAway = false
 
@@ -84,6 +87,7 @@ final class SSHSession {
 
     /// The carrier has ended: what came before still counts, then the session is over.
     func carrierEnded(_ reason: String) {
+        carrierHasEnded = true
         pump()
         while edge.allowance == 0, edge.unread > 0, !hasEnded { runTurn() }
         if case .greeting(let greeting) = phase { wasTurnedAway = greeting.isEmptyOrThrottled }

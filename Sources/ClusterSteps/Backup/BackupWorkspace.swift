@@ -74,6 +74,8 @@ final class StagedFileSink: ByteSink {
 
     init(file: StagedFile) { self.file = file }
 
+    var mayBlock: Bool { true }
+
     func write(_ bytes: RawSpan) throws {
         do { try file.append(bytes) } catch {
             refused.withLock { $0 = error }

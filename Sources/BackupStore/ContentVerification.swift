@@ -14,7 +14,8 @@ struct ContentVerification {
             try await check(snapshot.file, &findings) { path throws(BackupError) in
                 do throws(SnapshotFault) {
                     let facts = try request.checker.check(path: path)
-                    return facts == snapshot.facts ? nil : "its revision, keys or hash are not those of the manifest"
+                    return facts.agree(with: snapshot.facts)
+                        ? nil : "its revision, keys or hash are not those of the manifest"
                 } catch {
                     return error.description
                 }

@@ -10,6 +10,8 @@ package struct SnapshotFacts: Sendable, Hashable, Codable {
     package var pageSize: Int64
     /// Only when the file names one, which etcd 3.6 and later do.
     package var storageVersion: String?
+    /// UID of the namespace `kube-system`: which Kubernetes cluster this is; nil where it is absent or encrypted at rest.
+    package var kubeSystemUID: String?
 
     package init(
         revision: Int64,
@@ -17,7 +19,8 @@ package struct SnapshotFacts: Sendable, Hashable, Codable {
         liveKeys: Int64,
         hash: UInt32,
         pageSize: Int64,
-        storageVersion: String? = nil
+        storageVersion: String? = nil,
+        kubeSystemUID: String? = nil
     ) {
         self.revision = revision
         self.totalKeys = totalKeys
@@ -25,6 +28,16 @@ package struct SnapshotFacts: Sendable, Hashable, Codable {
         self.hash = hash
         self.pageSize = pageSize
         self.storageVersion = storageVersion
+        self.kubeSystemUID = kubeSystemUID
+    }
+
+    /// Whether a file with these facts can be the one whose manifest recorded `stored`.
+    ///
+    /// Manifests of earlier releases do not name the namespace's UID.
+    func agree(with stored: SnapshotFacts) -> Bool {
+        var comparable = self
+        if stored.kubeSystemUID == nil { comparable.kubeSystemUID = nil }
+        return comparable == stored
     }
 }
 

@@ -20,6 +20,8 @@ package struct RetainBackups: Step {
     package struct Output: Codable, Sendable {
         package let removed: [String]
         package let kept: Int
+        /// Why nothing was even to be removed; a run without a new good backup does not make room.
+        package let withheld: String?
     }
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
@@ -36,17 +38,21 @@ package struct RetainBackups: Step {
     package func perform(_ context: StepContext) async throws -> Output {
         let workspace = try context.service(BackupWorkspace.self)
         let policy = context.target.cluster.backup
-        let published = try context.outputs(of: PublishBackup.self).first?.output.id
+        let published = try context.outputs(of: PublishBackup.self).first?.output
         _ = try workspace.store.emptyTrash()
         _ = try workspace.store.cleanSetAside(now: context.time.now)
         let decision = try workspace.store.planRetention(
             policy: policy.retention,
             interval: policy.interval,
             now: context.time.now,
-            occasion: .afterBackup(published)
+            occasion: .afterBackup(published?.id)
         )
+        // What made this backup less than good has its own message; that nothing is removed then is no second failure.
+        if published?.result.kind != .complete {
+            return Output(removed: [], kept: decision.keep.count, withheld: "this run made no new good backup")
+        }
         let removed = try workspace.store.apply(decision)
-        return Output(removed: removed.map(\.id.text), kept: decision.keep.count)
+        return Output(removed: removed.map(\.id.text), kept: decision.keep.count, withheld: nil)
     }
 
     package func probe(_ context: StepContext) async throws -> Probe {

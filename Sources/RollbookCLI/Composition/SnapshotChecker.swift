@@ -13,7 +13,8 @@ struct SnapshotChecker: SnapshotChecking {
             liveKeys: Int64(clamping: report.liveKeys),
             hash: report.hash,
             pageSize: Int64(report.pageSize),
-            storageVersion: report.storageVersion
+            storageVersion: report.storageVersion,
+            kubeSystemUID: report.kubeSystemUID
         )
     }
 }

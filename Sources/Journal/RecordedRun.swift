@@ -13,6 +13,15 @@ package struct RecordedRun: Sendable {
 
     /// Hash of the last record.
     package var head: ContentHash? { records.last?.hash }
+
+    /// How long its sessions worked, without the time between them; nil before there is anything to measure.
+    package var duration: Duration? {
+        guard records.count > 1 else { return nil }
+        return zip(records, records.dropFirst()).reduce(into: .zero) { sum, pair in
+            if case .runResumed = pair.1.event { return }
+            if pair.0.boot == pair.1.boot { sum += max(.zero, pair.1.uptime - pair.0.uptime) }
+        }
+    }
 }
 
 /// Reads journals without changing anything.

@@ -24,6 +24,7 @@ struct RunsCommand: ParsableCommand {
             ("STATUS", .left),
             ("EXIT", .right),
             ("DONE", .right),
+            ("TOOK", .right),
             ("STARTED", .left)
         )
         var entries: [JSONValue] = []
@@ -31,7 +32,7 @@ struct RunsCommand: ParsableCommand {
             guard let place = try folder.existingRun(run) else { continue }
             let row: RunRow
             do { row = RunRow(run, try JournalReader.verify(place)) } catch { row = RunRow(run, damaged: error) }
-            table.add(row.run.text, row.runbook, row.cluster, row.status, row.exit, row.done, row.started)
+            table.add(row.run.text, row.runbook, row.cluster, row.status, row.exit, row.done, row.took, row.started)
             entries.append(row.json)
         }
         if state.format == .json {
@@ -50,6 +51,8 @@ private struct RunRow {
     var status = ""
     var exit = ""
     var done = ""
+    var took = ""
+    var durationMs: Int64?
     var started = ""
 
     init(_ run: RunID, _ recorded: RecordedRun) {
@@ -61,6 +64,10 @@ private struct RunRow {
         exit = state.end.map { String($0.exitCode.rawValue) } ?? ""
         let satisfied = state.steps.values.count { $0.isSatisfied }
         done = "\(satisfied)/\(state.begin?.steps ?? 0)"
+        if let duration = recorded.duration {
+            took = duration.brief
+            durationMs = duration.milliseconds
+        }
         started = recorded.records.first?.time.description ?? ""
     }
 
@@ -74,7 +81,7 @@ private struct RunRow {
         .object([
             "run": .string(run.text), "runbook": .string(runbook), "cluster": .string(cluster),
             "status": .string(status), "exitCode": Int64(exit).map { .integer($0) } ?? .null,
-            "started": .string(started),
+            "started": .string(started), "durationMs": durationMs.map { .integer($0) } ?? .null,
         ])
     }
 }

@@ -20,6 +20,11 @@ struct RunDetails {
             "  plan      \(state.begin?.plan.text ?? "")", "  by        \(by)", "  status    \(status)",
             "  journal   \(recorded.records.count) records, chain verified",
         ]
+        if let duration = recorded.duration {
+            let sessions = state.sessions > 1 ? " in \(state.sessions) sessions" : ""
+            lines.append("  took      \(duration.brief)\(sessions)")
+        }
+        if let without = plan.without { lines.append("  without   \(without.map(\.text).joined(separator: ", "))") }
         if let torn = recorded.torn {
             lines.append("  note      \(torn.bytes) bytes of a torn last record are not counted")
         }
@@ -34,6 +39,10 @@ struct RunDetails {
                 time,
                 known?.outcome?.message ?? ""
             )
+        }
+        for (undo, known) in state.steps.filter({ $0.key.text.hasPrefix("undo.") }).sorted(by: { $0.key < $1.key }) {
+            let time = known.outcome.map { $0.duration > .zero ? $0.duration.brief : "" } ?? ""
+            table.add(undo.text, known.phase.rawValue, String(known.attempt), time, known.outcome?.message ?? "")
         }
         lines += [""] + table.lines
         for problem in problems { lines += ["", problem.description] }
@@ -60,7 +69,9 @@ struct RunDetails {
                 "status": .string(state.status.rawValue),
                 "exitCode": state.end.map { .integer(Int64($0.exitCode.rawValue)) } ?? .null,
                 "records": .integer(Int64(recorded.records.count)), "steps": .array(steps),
-                "problems": state.end?.summary["problems"] ?? .array([]), "next": next.map { .string($0) } ?? .null,
+                "durationMs": recorded.duration.map { .integer($0.milliseconds) } ?? .null,
+                "sessions": .integer(Int64(state.sessions)), "problems": state.end?.summary["problems"] ?? .array([]),
+                "next": next.map { .string($0) } ?? .null,
             ])
         }
     }
@@ -81,9 +92,20 @@ struct RunDetails {
         (try? state.end?.summary["problems"]?.decode([OperatorMessage].self)) ?? []
     }
 
+    /// A step that a probe could not tell about, and that only a person can.
+    private var unresolved: StepID? {
+        state.steps.filter { $0.value.needsProbe && $0.value.probe?.finding == .cannotTell }.keys.min()
+    }
+
+    private var isAbandoning: Bool { state.steps.keys.contains { $0.text.hasPrefix("undo.") } }
+
     private var next: String? {
         switch state.status {
-        case .open, .held: "rollbook resume \(recorded.folder.run)"
+        case .open, .held:
+            unresolved.map {
+                "rollbook resume \(recorded.folder.run), or when it cannot tell: rollbook resolve \(recorded.folder.run) "
+                    + "\($0) --as done|not-done --why TEXT"
+            } ?? (isAbandoning ? "rollbook abandon" : "rollbook resume") + " \(recorded.folder.run)"
         case .notBegun, .done, .partial, .abandoned: nil
         }
     }

@@ -5,13 +5,14 @@ RELEASE := .build/release/rollbook
 STATE := $(CURDIR)/.rollbook
 DEMO := ROLLBOOK_STATE_DIR=$(STATE) $(RELEASE)
 
-.PHONY: help build release test unit-test lab-test lint format demo bench lab-up lab-down clean
+.PHONY: help build release test unit-test lab-test lint format demo bench endurance lab-up lab-down clean
 
 help:
 	@echo "make demo       install, build, boot the practice cluster, back it up, restore the backup into a scratch etcd"
 	@echo "make test       install, build with warnings as errors, lint, unit tests, practice cluster tests"
 	@echo "make release    the program with the Swift runtime inside: $(RELEASE)"
 	@echo "make bench      speed beside other tools (Benchmarks/README.md)"
+	@echo "make endurance  500 kills, 10,000 faulty runs, 100 silent links (Docs/Reliability.md)"
 	@echo "make lab-up, make lab-down, make unit-test, make lab-test, make lint, make format, make clean"
 
 build:
@@ -46,6 +47,14 @@ lab-test: build
 	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 swift test --skip-build --filter LabTests
 
 test: build lint unit-test lab-test
+
+# The numbers of Docs/Reliability.md: hours of faults in an hour or two; nothing of it is another test than `make test` has.
+endurance: build
+	@.ci/install lab-packages
+	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 swift test --skip-build --skip LabTests
+	@$(LAB) up
+	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=60 \
+		swift test --skip-build --filter 'RollingRunTests|CallFailureTests|KilledControllerTests'
 
 demo: release lab-up
 	@$(LAB) env > .build/lab-env

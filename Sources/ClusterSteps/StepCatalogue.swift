@@ -11,6 +11,7 @@ extension StepRegistry {
         registry.register(OpenBackup.self)
         registry.register(PublishBackup.self)
         registry.register(RetainBackups.self)
+        registry.register(RunShell.self)
         registry.register(SaveEtcdSnapshot.self)
         registry.register(SnapshotReadyGate.self)
         return registry

@@ -70,6 +70,19 @@ func publish(_ bytes: [UInt8], as name: String, in folder: FilePath, mode: FileP
     try syncFolder(folder)
 }
 
+/// Like `publish`, but leaves a file that is there already as it is.
+func publishNew(_ bytes: [UInt8], as name: String, in folder: FilePath, mode: FilePermissions) throws(Errno) {
+    let part = folder.appending(".\(name).\(ProcessIdentity.current?.pid ?? 0)")
+    do throws(Errno) { try removeFile(part) } catch  where error == .noSuchFileOrDirectory {}
+    let file = try openFile(part, .writeOnly, [.create, .exclusiveCreate], permissions: mode)
+    defer { try? removeFile(part) }
+    defer { file.discard() }
+    try file.writeWhole(bytes)
+    try file.sync()
+    do throws(Errno) { try linkFile(part, to: folder.appending(name)) } catch  where error == .fileExists {}
+    try syncFolder(folder)
+}
+
 /// The contents of a regular file, or nil when there is none; more than `limit` bytes is `fileTooLarge`.
 func readFile(_ path: FilePath, limit: Int) throws(Errno) -> [UInt8]? {
     let file: FileDescriptor

@@ -85,6 +85,29 @@ package struct StateDirectory: Sendable, Hashable {
         return hashes
     }
 
+    /// What tells this controller from others: 16 hexadecimal digits, made once out of `candidate`.
+    ///
+    /// Two processes that ask for the first time at once get the same answer.
+    package func controllerID(orElse candidate: UInt64) throws(JournalError) -> String {
+        let file = path.appending("controller")
+        do throws(Errno) {
+            if let known = try readFile(file, limit: 64), let id = Self.identifier(known) { return id }
+            let digits = String(candidate, radix: 16)
+            let text = String(repeating: "0", count: 16 - digits.count) + digits + "\n"
+            try publishNew(Array(text.utf8), as: "controller", in: path, mode: .readOnlyFile)
+            if let made = try readFile(file, limit: 64), let id = Self.identifier(made) { return id }
+        } catch { throw .writing(file, "keep this controller's id", error, state: "Nothing was sent") }
+        throw .integrity(path: file.string, reason: "it does not hold 16 hexadecimal digits")
+    }
+
+    private static func identifier(_ bytes: [UInt8]) -> String? {
+        let digits = bytes.prefix(16)
+        guard bytes.count == 17, bytes.last == UInt8(ascii: "\n"),
+            digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        else { return nil }
+        return String(decoding: digits, as: UTF8.self)
+    }
+
     /// The lock of a cluster.
     package func lock(of cluster: ClusterID) -> FilePath { locksPath.appending("cluster-\(cluster).lock") }
 

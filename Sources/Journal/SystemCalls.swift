@@ -79,6 +79,13 @@ func renameFile(_ old: FilePath, to new: FilePath) throws(Errno) {
     }
 }
 
+/// A second name for a file, unless something has it already (`link(2)`).
+func linkFile(_ old: FilePath, to new: FilePath) throws(Errno) {
+    try check {
+        unsafe old.withPlatformString { from in unsafe new.withPlatformString { to in unsafe link(from, to) } }
+    }
+}
+
 /// Removes a name (`unlink(2)`).
 func removeFile(_ path: FilePath) throws(Errno) {
     try check { unsafe path.withPlatformString { unsafe unlink($0) } }

@@ -2,12 +2,13 @@
 package struct OperationRecord: Sendable, Hashable {
     /// Names the operation for ever: run, step and attempt; characters `[a-zA-Z0-9._-]` only.
     package let id: String
-    package let epoch: Int
+    /// Of the run that sends it; nil for an operation that changes nothing that runs on the host, and is never fenced.
+    package let epoch: Int?
     package let command: RemoteCommand
     /// SHA-256 (hex) of the script and its arguments, each followed by a NUL byte; computed by the caller.
     package let commandDigest: String
 
-    package init(id: String, epoch: Int, command: RemoteCommand, commandDigest: String) {
+    package init(id: String, epoch: Int?, command: RemoteCommand, commandDigest: String) {
         precondition(
             !id.isEmpty
                 && id.utf8.allSatisfy {
@@ -39,7 +40,7 @@ package struct OperationRecord: Sendable, Hashable {
     package func start(patience: Int) -> RemoteCommand {
         RemoteCommand(
             joined: Self.prologue + Self.claim + Self.wait,
-            [id, String(patience), commandDigest, String(epoch), command.script] + command.arguments,
+            [id, String(patience), commandDigest, epoch.map(String.init) ?? "-", command.script] + command.arguments,
             as: .root
         )
     }
@@ -93,11 +94,12 @@ package struct OperationRecord: Sendable, Hashable {
     /// `$3` digest, `$4` epoch, `$5` script, then its arguments.
     private static let claim = """
         sum=$3; epoch=$4; body=$5; shift 5
-        mkdir -p "$base/ops" || exit 1
-        if [ -r "$base/epoch" ] && read -r held <"$base/epoch" && [ "$held" -gt "$epoch" ]; then
-            echo "fenced $held"; exit 0
-        fi
+        umask 077; mkdir -p "$base/ops" || exit 1
+        exec 9>>"$base/epoch.lock" && flock -s -w 20 9 || exit 1
+        held=; read -r held 2>/dev/null <"$base/epoch"
+        if [ "$epoch" != - ] && [ "${held:-0}" -gt "$epoch" ]; then echo "fenced $held"; exit 0; fi
         if [ ! -d "$d" ]; then
+            find "$base/ops" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
             new=$d.new.$$; rm -rf "$new"; mkdir "$new" || exit 1
             { printf '%s\\n' "$sum" >"$new/command.sha256" && printf '%s\\n' "$epoch" >"$new/epoch" \\
                 && sync "$new/command.sha256" "$new/epoch" "$new"; } || { rm -rf "$new"; exit 1; }
@@ -109,14 +111,16 @@ package struct OperationRecord: Sendable, Hashable {
             setsid /bin/sh -c '
                 d=$1; boot=$2; body=$3; shift 3
                 mkdir "$d/run" 2>/dev/null || exit 0
+                exec 9>&-
                 printf "%s\\n" "$boot" >"$d/run/boot"
                 read -r stat <"/proc/$$/stat"; set -- "$@"
                 ticks=$(printf "%s" "${stat##*) }" | cut -d" " -f20)
                 printf "%s %s\\n" "$$" "$ticks" >"$d/run/pid.tmp"; mv "$d/run/pid.tmp" "$d/run/pid"
-                cd /; /bin/sh -c "$body" rollbook "$@" </dev/null >"$d/out" 2>"$d/err"; rc=$?
+                cd /; (umask 022; exec /bin/sh -c "$body" rollbook "$@") </dev/null >"$d/out" 2>"$d/err"; rc=$?
                 printf "%s\\n" "$rc" >"$d/rc.tmp" && sync "$d/out" "$d/err" "$d/rc.tmp"; mv "$d/rc.tmp" "$d/rc"; sync "$d"
             ' rollbook-operation "$d" "$boot" "$body" "$@" </dev/null >/dev/null 2>&1 &
         fi
+        exec 9>&-
 
         """
 

@@ -4,7 +4,7 @@
 /// travel on standard input (`CommandInput`).
 package struct RemoteCommand: Sendable, Hashable {
     /// Whose rights the script runs with.
-    package enum Privilege: String, Sendable, Hashable { case login, root }
+    package enum Privilege: String, Sendable, Hashable, Codable { case login, root }
 
     package let script: String
     package let arguments: [String]

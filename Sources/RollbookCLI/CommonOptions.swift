@@ -58,3 +58,34 @@ struct InputOptions: ParsableArguments {
         return values
     }
 }
+
+/// Which of a runbook's hosts take part.
+struct ScopeOptions: ParsableArguments {
+    @Option(help: "Only these of the runbook's hosts (selector).") var on: String?
+    @Option(
+        help: ArgumentHelp(
+            "Leave this host out, it is away: recorded in the plan; may be repeated.",
+            valueName: "host"
+        )
+    )
+    var without: [String] = []
+
+    func left(of cluster: Cluster) throws(OperatorMessage) -> [HostName] {
+        var names: [HostName] = []
+        for text in without {
+            guard let host = cluster.hosts.first(where: { $0.name.text == text }) else {
+                let hint =
+                    nearest(to: text, among: cluster.hosts.map(\.name.text)).map { "; did you mean '\($0)'?" } ?? ""
+                throw OperatorMessage(.usage, at: "--without \(text)", "the inventory has no such host\(hint)")
+            }
+            names.append(host.name)
+        }
+        return names
+    }
+}
+
+/// What a person may say who knows that another controller is gone for good.
+struct OwnershipOptions: ParsableArguments {
+    @Flag(help: "Take hosts over from another controller that did not give them back, and never will.")
+    var takeOver = false
+}

@@ -59,7 +59,8 @@ struct RootCommand: AsyncParsableCommand {
         discussion: "Exit codes are documented API (Docs/ExitCodes.md); an unknown code means failure.",
         version: Version.program,
         subcommands: [
-            PlanCommand.self, RunCommand.self, ApplyCommand.self, ResumeCommand.self, RunsCommand.self,
+            PlanCommand.self, RunCommand.self, ApplyCommand.self, ResumeCommand.self, AbandonCommand.self,
+            ResolveCommand.self, RunsCommand.self,
             ShowCommand.self,
             JournalCommand.self, BackupsCommand.self, RunbooksCommand.self, InventoryCommand.self, HostsCommand.self,
             FactsCommand.self, ScheduleCommand.self, VersionCommand.self,

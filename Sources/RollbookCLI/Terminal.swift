@@ -24,8 +24,9 @@ enum Terminal {
         }
     }
 
-    /// Prints one line of messages or progress.
-    static func error(_ line: String) { _ = write(line + "\n", to: 2) }
+    /// Prints one line of messages or progress; false when nobody reads any more.
+    @discardableResult
+    static func error(_ line: String) -> Bool { write(line + "\n", to: 2) == 0 }
 
     private static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var bytes = Array(text.utf8)[...]

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import Journal
 package import RunEngine
+import RemoteShell
 import Synchronization
 
 /// A cluster in memory, a runbook, and everything else that a plan and a run need.
@@ -23,9 +24,19 @@ package struct EngineTrial: Sendable {
         run = RunID(moment: time.now, random: 0x9f3a_12c4)
     }
 
+    /// Another run on the same hosts, as of another controller.
+    package init(beside other: EngineTrial, random: UInt32) {
+        cluster = other.cluster
+        registry = other.registry
+        time = other.time
+        hosts = other.hosts
+        run = RunID(moment: time.now, random: random)
+    }
+
     package func plan(
         _ runbook: Runbook,
         inputs: [String: String] = [:],
+        without: [String] = [],
         views: StepServices = StepServices()
     )
         async throws -> Plan
@@ -42,7 +53,8 @@ package struct EngineTrial: Sendable {
                 inputs: inputs,
                 bindings: PlanBindings(inventory: "sha256:i", runbook: runbook.digest, knownHosts: "sha256:k"),
                 program: "rollbook test",
-                moment: time.now
+                moment: time.now,
+                without: without.compactMap { HostName($0) }
             )
         )
     }
@@ -95,7 +107,36 @@ package struct EngineTrial: Sendable {
         services: StepServices = StepServices(),
         events: @escaping @Sendable (RunEvent) -> Void = { _ in }
     ) async throws -> Executor.Ending {
-        try await Executor(
+        try await executor(for: plan, on: journal, services: services, events: events).execute()
+    }
+
+    /// Begins a journal as a controller does that shares the cluster with others: with an epoch of its own.
+    package func ownedJournal(for plan: Plan, _ fence: ClusterFence) async throws -> FoldJournal {
+        let epoch = try await fence.survey(after: nil)
+        let journal = try foldJournal(for: plan)
+        try journal.append(.lockTaken(LockTaken(epoch: epoch)))
+        return journal
+    }
+
+    package func fence(_ plan: Plan, controller: String, takesOver: Bool = false) -> ClusterFence {
+        ClusterFence(
+            of: plan,
+            run: run,
+            controller: HostFence.Controller(id: controller, name: "ops-\(controller)"),
+            isTakingOver: takesOver,
+            registry: registry,
+            connections: hosts,
+            parallel: parallel
+        )
+    }
+
+    package func executor(
+        for plan: Plan,
+        on journal: any RunJournal,
+        services: StepServices = StepServices(),
+        events: @escaping @Sendable (RunEvent) -> Void = { _ in }
+    ) -> Executor {
+        Executor(
             plan: plan,
             planID: ContentHash(of: Array(plan.runbook.utf8)),
             run: run,
@@ -108,7 +149,7 @@ package struct EngineTrial: Sendable {
             stop: stop,
             parallel: parallel,
             events: events
-        ).execute()
+        )
     }
 }
 
@@ -148,6 +189,7 @@ extension RunbookStage {
         on selector: String,
         pace: Pace = .parallel(cap: nil),
         onFailure: FailurePolicy = .hold,
+        maxFailures: FailureBudget? = nil,
         require: [StepCall] = [],
         gates: [StepCall] = [],
         _ steps: [StepCall]
@@ -157,6 +199,7 @@ extension RunbookStage {
             selector: selector,
             pace: pace,
             onFailure: onFailure,
+            maxFailures: maxFailures,
             require: require,
             gates: gates,
             steps: steps,

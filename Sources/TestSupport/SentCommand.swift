@@ -4,9 +4,12 @@ import RemoteShell
 /// What a text that was sent to a host asks for, read from the text itself.
 enum SentCommand {
     case batch(nonce: String, [RemoteCommandText])
-    case begin(id: String, patience: Int, digest: String, epoch: Int, RemoteCommandText)
+    case begin(id: String, patience: Int, digest: String, epoch: Int?, RemoteCommandText)
     case look(id: String, patience: Int)
     case remove(id: String)
+    case survey
+    case claim(epoch: Int, owner: String, controller: String, takesOver: Bool, ownOperations: String)
+    case release(run: String)
     case other(RemoteCommand)
 
     /// The script and the arguments of a command within another one.
@@ -26,7 +29,7 @@ enum SentCommand {
                     id: arguments[0],
                     patience: Int(arguments[1]) ?? 0,
                     digest: arguments[2],
-                    epoch: Int(arguments[3]) ?? 0,
+                    epoch: Int(arguments[3]),
                     inner
                 )
             } else {
@@ -34,6 +37,18 @@ enum SentCommand {
             }
         } else if command.script.hasPrefix("rm -rf -- \"/var/lib/rollbook-host/ops/$1\"") {
             self = .remove(id: arguments[0])
+        } else if command == HostFence.survey {
+            self = .survey
+        } else if command.script.contains("mv \"$base/owner.tmp\"") {
+            self = .claim(
+                epoch: Int(arguments[0]) ?? 0,
+                owner: arguments[0..<4].joined(separator: " "),
+                controller: arguments[2],
+                takesOver: arguments[4] == "yes",
+                ownOperations: arguments[5]
+            )
+        } else if command.script.contains("rm -f \"$base/owner\"") {
+            self = .release(run: arguments[0])
         } else {
             self = .other(command)
         }
@@ -45,6 +60,9 @@ enum SentCommand {
         case .begin(let id, _, _, _, _): .begin(id)
         case .look(let id, _): .look(id)
         case .remove(let id): .remove(id)
+        case .survey: .survey
+        case .claim(let epoch, _, _, _, _): .claim(epoch)
+        case .release: .release
         case .other(let command): command.script.hasPrefix("cat /etc/machine-id") ? .identity : .command(command.script)
         }
     }
@@ -98,15 +116,20 @@ extension SimulatedHost {
             return (CommandResult(text: ""), .zero)
         case .look(let id, let patience): return waited(for: id, patience, at: uptime)
         case .begin(let id, let patience, let digest, let epoch, let command):
-            if let held = values["epoch"].flatMap({ Int($0) }), held > epoch {
-                return (CommandResult(text: "fenced \(held)\n"), .zero)
-            }
+            if let epoch, self.epoch > epoch { return (CommandResult(text: "fenced \(self.epoch)\n"), .zero) }
             if let known = operations[id] {
                 guard known.digest == digest else { return (CommandResult(text: "conflict\n"), .zero) }
             } else {
+                begun.append((epoch ?? self.epoch, String(id.prefix(8))))
                 begin(id, digest, command, ending: uptime + operationTime)
             }
             return waited(for: id, patience, at: uptime)
+        case .survey: return (CommandResult(text: "epoch \(epoch)\nowner \(owner)\n"), .zero)
+        case .claim(let epoch, let owner, let controller, let takesOver, let own):
+            return (CommandResult(text: claim(epoch, owner, controller, takesOver, own, at: uptime)), .zero)
+        case .release(let run):
+            if owner.split(separator: " ").dropFirst().first.map(String.init) == run { owner = "" }
+            return (CommandResult(text: ""), .zero)
         case .batch(let nonce, let probes):
             var output = ""
             var errors = ""
@@ -119,6 +142,24 @@ extension SimulatedHost {
             }
             return (CommandResult(text: output, errorText: errors), .zero)
         }
+    }
+
+    private mutating func claim(
+        _ epoch: Int,
+        _ owner: String,
+        _ controller: String,
+        _ takesOver: Bool,
+        _ own: String,
+        at uptime: Duration
+    ) -> String {
+        if self.owner == owner { return "owns\n" }
+        if self.epoch >= epoch { return "fenced \(self.epoch)\n" }
+        if !self.owner.isEmpty, !takesOver, !self.owner.contains(" \(controller) ") { return "owned \(self.owner)\n" }
+        for (id, operation) in operations where !id.hasPrefix(own + ".") {
+            if case .running(let until, _, _) = operation.state, until > uptime { return "busy \(id)\n" }
+        }
+        (self.epoch, self.owner) = (epoch, owner)
+        return "owns\n"
     }
 
     /// Has an operation end without an exit code.

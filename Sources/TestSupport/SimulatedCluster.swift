@@ -10,7 +10,8 @@ package final class SimulatedCluster: HostConnections {
     /// One thing that was asked of a host.
     package struct Call: Sendable, Hashable {
         package enum Kind: Sendable, Hashable {
-            case connect, identity, facts(Int), begin(String), look(String), remove(String), command(String)
+            case connect, identity, facts(Int), begin(String), look(String), remove(String), command(String), survey,
+                claim(Int), release
         }
         package let host: HostName
         package let kind: Kind
@@ -156,6 +157,9 @@ package final class SimulatedCluster: HostConnections {
         case nil, .unreachable, .lostAfter: break
         }
         let result = execute(sent, on: host)
+        if Task.isCancelled {
+            throw TransportError(.cancelled, host: host, "cancelled", commandMayHaveStarted: true)
+        }
         guard fault != .lostAfter else {
             breakLink(host)
             throw TransportError(.lost, host: host, "connection reset", commandMayHaveStarted: true)

@@ -14,6 +14,11 @@ package struct SimulatedHost: Sendable {
     /// Answers to commands that are not the toy ones.
     package var answers: [RemoteCommand: CommandResult] = [:]
     package var isUp = true
+    /// The fence, as RemoteShell's Format.md describes it.
+    package var epoch = 0
+    package var owner = ""
+    /// Epoch and run of every operation in the order they were begun.
+    package var begun: [(epoch: Int, run: String)] = []
 
     package struct Operation: Sendable, Hashable {
         package enum State: Sendable, Hashable {

@@ -43,23 +43,6 @@ extension LabSuite {
             }
         }
 
-        private func onSmallDisk(_ size: String, _ body: (Controller) async throws -> Void) async throws {
-            let folder = try TemporaryFolder()
-            let disk = folder.path + "/disk"
-            func sh(_ script: String) async throws {
-                let answer = try await Process(
-                    program: "/bin/sh",
-                    arguments: ["-ec", script],
-                    environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
-                ).run()
-                try #require(answer.code == 0, "\(answer)")
-            }
-            try await sh("mkdir \(disk) && mount -t tmpfs -o size=\(size),mode=0700 rollbook-lab-tests \(disk)")
-            let outcome = await Result { try await body(try Controller(state: disk + "/state")) }
-            try await sh("umount \(disk)")
-            try outcome.get()
-        }
-
         @Test("SIGTERM: 143 after the running steps, and resume brings it to the end")
         func terminated() async throws {
             let controller = try Controller()
@@ -122,4 +105,22 @@ extension LabSuite {
             #expect(try await controller.runs().map(\.exitCode) == [0, 0])
         }
     }
+}
+
+/// A controller whose state is on a disk of its own, of that size.
+func onSmallDisk(_ size: String, _ body: (Controller) async throws -> Void) async throws {
+    let folder = try TemporaryFolder()
+    let disk = folder.path + "/disk"
+    func sh(_ script: String) async throws {
+        let answer = try await Process(
+            program: "/bin/sh",
+            arguments: ["-ec", script],
+            environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+        ).run()
+        try #require(answer.code == 0, "\(answer)")
+    }
+    try await sh("mkdir \(disk) && mount -t tmpfs -o size=\(size),mode=0700 rollbook-lab-tests \(disk)")
+    let outcome = await Result { try await body(try Controller(state: disk + "/state")) }
+    try await sh("umount \(disk)")
+    try outcome.get()
 }

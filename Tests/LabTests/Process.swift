@@ -123,6 +123,8 @@ struct RunningProcess: Sendable {
 
     func kill() throws { try signal(.kill) }
     func terminate() throws { try signal(.terminate) }
+    func interrupt() throws { try signal(.interrupt) }
+    func send(_ signal: Subprocess.Signal) throws { try self.signal(signal) }
 
     /// Waits until one line on either stream holds all of `words`, and returns that line.
     @discardableResult

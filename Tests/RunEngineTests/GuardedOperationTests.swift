@@ -178,7 +178,7 @@ struct GuardedOperationTests {
 
     @Test("a host that a newer run owns does not begin the operation")
     func fenced() async throws {
-        let finished = try await Finished(trial, add) { trial.hosts["master1"].values["epoch"] = "8" }
+        let finished = try await Finished(trial, add) { trial.hosts["master1"].epoch = 8 }
         #expect(finished.ending.exitCode == .locked)
         #expect(trial.hosts["master1"].effects.isEmpty)
     }

@@ -2,6 +2,7 @@ import ClusterModel
 import Foundation
 import Logging
 import RemoteShell
+import Synchronization
 import Testing
 
 @testable import SSHTransport
@@ -53,6 +54,34 @@ struct FaultTests {
         #expect(error.event.contains("no answer for "))
         #expect(error.commandMayHaveStarted == true)
         #expect(ContinuousClock.now - start < .seconds(45), "the longest time a dead link may stay unnoticed")
+    }
+
+    private static let silentLinks =
+        ProcessInfo.processInfo.environment["ROLLBOOK_SILENT_LINKS"].flatMap { Int($0) } ?? 0
+
+    /// Takes 45 s of waiting for the very intervals a user has, so only `make endurance` asks for it.
+    @Test("N04: links that go silent at the same moment are all found within 45 s", .enabled(if: silentLinks > 0))
+    func manyHalfOpen() async throws {
+        let times = try await withThrowingTaskGroup(of: Duration.self) { group in
+            for _ in 0..<Self.silentLinks { group.addTask { try await timeToNotice() } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        let slowest = try #require(times.max())
+        #expect(slowest < .seconds(46), "45 s, and one for the machine")
+        print("\(times.count) silent links: found after \(times.min() ?? .zero) to \(slowest)")
+    }
+
+    private func timeToNotice() async throws -> Duration {
+        let stopped = Mutex<(server: pid_t, at: ContinuousClock.Instant)?>(nil)
+        let error = try await errorWhile { server in
+            kill(server, SIGSTOP)
+            stopped.withLock { $0 = (server, .now) }
+        }
+        let now = ContinuousClock.now
+        #expect(error.kind == .lost && error.commandMayHaveStarted)
+        let (server, start) = try #require(stopped.withLock { $0 })
+        kill(server, SIGKILL)
+        return now - start
     }
 
     @Test("a silent command on a live link is not cut by the keep-alive")

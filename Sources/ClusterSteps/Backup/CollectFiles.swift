@@ -22,6 +22,8 @@ package struct CollectFiles: Step {
         ]
     )
     package static let stepClass = StepClass.idempotent
+    /// It copies: nothing that runs on the host is another afterwards.
+    package var traits: StepTraits { StepTraits(Self.stepClass, changesHost: false) }
 
     package let set: CollectableFiles.Kind
 

@@ -51,15 +51,17 @@ package struct PublishBackup: Step {
         }
         let snapshots = try context.outputs(of: SaveEtcdSnapshot.self)
         let archives = try context.outputs(of: CollectFiles.self)
-        let comparison = context.results(of: CompareKeyspace.signature.kind)
-        var missing = context.results.values.sorted { $0.order < $1.order }.filter { !$0.succeeded }
-            .filter { [SaveEtcdSnapshot.signature.kind, CollectFiles.signature.kind].contains($0.kind) }
+        let comparison = try context.results(of: CompareKeyspace.signature.kind)
+        var missing = try context.results(of: SaveEtcdSnapshot.signature.kind, CollectFiles.signature.kind)
+            .filter { !$0.succeeded }
             .map { MissingItem(host: $0.host, what: $0.kind, why: $0.message ?? "it failed") }
         missing += archives.flatMap { host, output in
             output.missing.map { MissingItem(host: host, what: $0, why: "no such file") }
         }
         let degradations = opened.degradations + comparison.filter { !$0.succeeded }.compactMap(\.message)
         let workspace = try context.service(BackupWorkspace.self)
+        var identity = opened.identity
+        identity.kubeSystemUID = snapshots.lazy.compactMap(\.output.facts.kubeSystemUID).first
         var etcd = opened.etcd
         etcd.keyspaceHash = try context.outputs(of: CompareKeyspace.self).first?.output.hash
         let cluster = context.target.cluster
@@ -90,7 +92,7 @@ package struct PublishBackup: Step {
             archives: archives.map(\.output.archive),
             recipients: snapshots.contains { $0.output.file.encryption == .age } ? cluster.backup.recipients : [],
             verification: VerificationMark(level: 2, at: context.time.now),
-            identity: opened.identity
+            identity: identity
         )
     }
 

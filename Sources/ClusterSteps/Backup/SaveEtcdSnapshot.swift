@@ -16,6 +16,8 @@ package struct SaveEtcdSnapshot: Step {
         parameters: []
     )
     package static let stepClass = StepClass.idempotent
+    /// It copies: nothing that runs on the host is another afterwards.
+    package var traits: StepTraits { StepTraits(Self.stepClass, changesHost: false) }
 
     package init() {}
 

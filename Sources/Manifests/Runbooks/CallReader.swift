@@ -90,7 +90,7 @@ struct CallReader {
             let values = items.enumerated().map { value($1, "\(name)[\($0)]", .string) }
             return values.contains(nil) ? nil : .array(values.compactMap { $0 })
         }
-        guard case .scalar(let text, _) = node.content, text.contains("$") else {
+        guard case .scalar(let text, _) = node.content, text.contains("$"), type != .script else {
             return TypedValue.read(node, name, type: type, log: log)?.json
         }
         guard let found = references.find(in: text, at: node.mark) else { return nil }

@@ -21,6 +21,7 @@ struct StageReader {
         let selector = section.string("on")
         let pace = readPace()
         let onFailure = section.choice("onFailure", RunbookStage.FailurePolicy.self)?.value ?? .hold
+        let maxFailures = readBudget(onFailure)
         let require = readCalls("require", .gate)
         let gates = readCalls("gate", .gate)
         let steps = readCalls("steps", .step)
@@ -43,6 +44,7 @@ struct StageReader {
             selector: selector?.value ?? "all",
             pace: pace,
             onFailure: onFailure,
+            maxFailures: maxFailures,
             require: require,
             gates: gates,
             steps: steps,
@@ -53,7 +55,7 @@ struct StageReader {
 
     private func checkInclude(_ include: Located<String>) {
         _ = runbookName(include, section.name("include"), log: log)
-        for key in ["on", "serial", "parallel", "require", "gate", "steps"] where section.has(key) {
+        for key in ["on", "serial", "parallel", "maxFailures", "require", "gate", "steps"] where section.has(key) {
             log.error(
                 "'\(section.name(key))' and 'include' exclude each other",
                 at: section.keyMark(key),
@@ -119,6 +121,26 @@ struct StageReader {
             return .parallel(cap: nil)
         }
         return .parallel(cap: log.integer(parallel, section.name("parallel"), in: 1...10_000)?.value)
+    }
+
+    private func readBudget(_ policy: RunbookStage.FailurePolicy) -> FailureBudget? {
+        guard let node = section.node("maxFailures") else { return nil }
+        let name = section.name("maxFailures")
+        if policy == .continue {
+            log.error(
+                "'\(name)' and 'onFailure: continue' exclude each other",
+                at: section.keyMark("maxFailures"),
+                suggestion: "keep one of them"
+            )
+        }
+        if case .scalar(let text, _) = node.content, text.hasSuffix("%") {
+            if let percent = ScalarForms.integer(String(text.dropLast())), (1...99).contains(percent) {
+                return .percent(Int(percent))
+            }
+            log.error("'\(name)': '\(text.prefix(20))' is no percentage: 1% to 99%", at: node.mark)
+            return nil
+        }
+        return log.integer(node, name, in: 1...10_000).map { .count($0.value) }
     }
 
     private func batches(_ node: YAMLNode) -> [BatchSize] {

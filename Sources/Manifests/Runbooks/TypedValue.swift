@@ -27,6 +27,7 @@ struct TypedValue {
         case .kubernetesVersion: version(node, name, log)
         case .choice(let words): log.word(node, name, of: words).map { TypedValue(json: .string($0.value)) }
         case .strings: strings(node, name, log)
+        case .script: log.string(node, name).map { TypedValue(json: .string($0.value)) }
         }
     }
 

@@ -49,6 +49,11 @@ enum RunbookSchema {
                 .words(RunbookStage.FailurePolicy.allCases.map(\.rawValue)),
                 "Stop scheduling, or go on with other hosts and stages."
             ),
+            SchemaField(
+                "maxFailures",
+                .either([.number(1...10_000), .text(pattern: "^[1-9][0-9]?%$")]),
+                "So many hosts may fail while the others go on."
+            ),
             SchemaField("require", gates, "Must hold when the stage is about to begin."),
             SchemaField("gate", gates, "Waited for after each batch."),
             SchemaField("steps", .list(calls(catalogue.stepSignatures, mayBeBare: false)), "In order, on each host."),
@@ -81,6 +86,7 @@ enum RunbookSchema {
         case .kubernetesVersion: .either([.text(pattern: "^v?[0-9]+\\.[0-9]+\\.[0-9]+$"), reference])
         case .choice(let words): .either([.words(words), reference])
         case .strings: .either([.list(.text), reference])
+        case .script: .text
         }
     }
 }

@@ -13,6 +13,7 @@ struct ApplyCommand: AsyncParsableCommand {
     @Argument(help: "File written by `rollbook plan --out`.") var plan: String
     @OptionGroup var cluster: ClusterOptions
     @Option(help: "Refuse unless the plan has this id (sha256:…).") var expect: String?
+    @OptionGroup var ownership: OwnershipOptions
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
     func run() async throws {
@@ -44,45 +45,10 @@ struct ApplyCommand: AsyncParsableCommand {
         try Staleness(session: session).check(saved, id: id)
         let report = session.report(for: run, saved.report)
         await report?.began()
-        let code = try await RunFlow(session: session, view: view, asks: !yes).execute(saved, run: run, since: began)
+        let flow = RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
+        let code = try await flow.execute(saved, run: run, since: began)
         await context.connections.close()
         await report?.ended(code, took: surroundings.time.uptime - began)
         if code != .done { throw CommandEnding(code: code) }
-    }
-}
-
-/// Whether everything a saved plan was made from is as it was.
-struct Staleness {
-    let session: RunSession
-
-    func check(_ plan: Plan, id: String) throws {
-        let now = session.bindings(of: try session.source.find(plan.runbook))
-        let pairs = [
-            ("inventory", plan.bindings.inventory, now.inventory), ("runbook", plan.bindings.runbook, now.runbook),
-            ("known hosts", plan.bindings.knownHosts, now.knownHosts),
-        ]
-        let included = try plan.bindings.includes.sorted { $0.key < $1.key }.map {
-            ("included runbook \($0.key)", $0.value, try session.source.find($0.key).runbook.digest)
-        }
-        for (name, then, today) in pairs + included where then != today {
-            throw OperatorMessage(
-                .stale,
-                at: name,
-                "changed since the plan was made (\(then.prefix(19))… is now \(today.prefix(19))…)",
-                state: "Nothing was sent",
-                next: "plan again: rollbook plan \(plan.runbook) --out FILE"
-            )
-        }
-        for run in try session.state.runs() {
-            guard let folder = try session.state.existingRun(run), let recorded = try? JournalReader.verify(folder),
-                recorded.state.begin?.plan.text == id
-            else { continue }
-            throw OperatorMessage(
-                .stale,
-                "this plan was applied as run \(run)",
-                state: "Nothing was sent",
-                next: "rollbook show \(run)"
-            )
-        }
     }
 }

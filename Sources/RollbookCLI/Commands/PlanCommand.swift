@@ -14,7 +14,7 @@ struct PlanCommand: AsyncParsableCommand {
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
-    @Option(help: "Only these of the runbook's hosts (selector).") var on: String?
+    @OptionGroup var scope: ScopeOptions
     @Option(help: "Also write the plan to this new file, for `rollbook apply`.") var out: String?
     @Flag(help: "Exit with 3 when there is something to do.") var check = false
 
@@ -24,7 +24,7 @@ struct PlanCommand: AsyncParsableCommand {
         let view = RunView(cluster.state, time: surroundings.time)
         let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
         let entry = try session.source.find(runbook)
-        let plan = try await session.plan(entry, inputs: try inputs.values(), on: on)
+        let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope)
         await context.connections.close()
         let bytes = try plan.bytes()
         let id = ContentHash(of: bytes).text

@@ -13,7 +13,8 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
-    @Option(help: "Only these of the runbook's hosts (selector).") var on: String?
+    @OptionGroup var scope: ScopeOptions
+    @OptionGroup var ownership: OwnershipOptions
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
     func run() async throws {
@@ -41,8 +42,9 @@ struct RunCommand: AsyncParsableCommand {
         defer { lock.release() }
         await report?.began()
         do {
-            let plan = try await session.plan(entry, inputs: try inputs.values(), on: on)
-            let code = try await RunFlow(session: session, view: view, asks: !yes).execute(plan, run: run, since: began)
+            let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope)
+            let flow = RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
+            let code = try await flow.execute(plan, run: run, since: began)
             await context.connections.close()
             await report?.ended(code, took: surroundings.time.uptime - began)
             if code != .done { throw CommandEnding(code: code) }
@@ -62,6 +64,7 @@ struct RunFlow: Sendable {
     let session: RunSession
     let view: RunView
     let asks: Bool
+    var takesOver = false
 
     func execute(_ plan: Plan, run: RunID, since began: Duration) async throws -> ExitCode {
         let id = ContentHash(of: try plan.bytes()).text
@@ -73,7 +76,7 @@ struct RunFlow: Sendable {
         if asks, !Terminal.confirm("Execute this plan on cluster \(plan.cluster.id)?") {
             throw OperatorMessage(.refused, "not confirmed", state: "Nothing was changed")
         }
-        let ending = try await session.execute(plan, as: run)
+        let ending = try await session.execute(plan, as: run, takingOver: takesOver)
         return try finish(ending, plan: plan, run: run, since: began)
     }
 

@@ -3,6 +3,7 @@ import ClusterModel
 import ClusterSteps
 import Journal
 import Manifests
+import RemoteShell
 import RunEngine
 import SSHTransport
 import SystemPackage
@@ -44,9 +45,9 @@ struct RunSession: Sendable {
     }
 
     /// Makes the plan; hosts are only read.
-    func plan(_ entry: RunbookSource.Entry, inputs: [String: String], on limit: String? = nil) async throws -> Plan {
+    func plan(_ entry: RunbookSource.Entry, inputs: [String: String], scope: ScopeOptions) async throws -> Plan {
         let selector: HostSelector?
-        do { selector = try limit.map { try HostSelector($0) } } catch {
+        do { selector = try scope.on.map { try HostSelector($0) } } catch {
             throw OperatorMessage(.usage, at: "--on", "\(error)")
         }
         let facts = FactCache(
@@ -64,7 +65,8 @@ struct RunSession: Sendable {
                 bindings: bindings(of: entry),
                 program: Version.program,
                 moment: surroundings.time.now,
-                limit: selector
+                limit: selector,
+                without: try scope.left(of: context.cluster)
             )
         )
     }
@@ -78,9 +80,11 @@ struct RunSession: Sendable {
     }
 
     /// Executes a plan under a lock that is held already.
-    func execute(_ plan: Plan, as run: RunID) async throws -> Executor.Ending {
+    func execute(_ plan: Plan, as run: RunID, takingOver: Bool) async throws -> Executor.Ending {
         let bytes = try plan.bytes()
         let id = ContentHash(of: bytes)
+        let fence = try fence(plan, run: run, takingOver: takingOver)
+        let epoch = try await fence.survey(after: nil)
         let begin = RunBegin(
             plan: id,
             by: surroundings.operatorIdentity,
@@ -95,29 +99,67 @@ struct RunSession: Sendable {
             begin: begin,
             clock: surroundings.clock
         )
-        try journal.append(.lockTaken(LockTaken(epoch: 1)))
-        return try await go(plan, id: id, run: run, journal: journal)
+        try journal.append(.lockTaken(LockTaken(epoch: epoch)))
+        return try await go(executor(for: plan, id: id, run: run, journal: journal, fence: fence)) {
+            try await $0.execute()
+        }
     }
 
-    /// Goes on with a run whose process ended.
-    func resume(_ folder: RunFolder) async throws -> (Plan, Executor.Ending) {
-        let (journal, recorded) = try JournalWriter.reopen(
+    /// Goes on with a run whose process ended, or gives it up.
+    func reopen(_ folder: RunFolder, _ purpose: RunResumed.Purpose, _ options: Reopening) async throws -> Reopened {
+        let known = try JournalReader.verify(folder)
+        guard let bytes = known.plan else {
+            throw OperatorMessage(.integrity, at: folder.plan.string, "the plan of the run is missing")
+        }
+        let plan = try Plan.read(bytes, from: folder.plan.string)
+        try options.check(plan, known, purpose)
+        let fence = try fence(plan, run: folder.run, takingOver: options.takesOver)
+        let epoch = try await fence.survey(after: known.state.epoch)
+        let (journal, _) = try JournalWriter.reopen(
             folder,
-            purpose: .resume,
+            purpose: purpose,
             by: surroundings.operatorIdentity,
             clock: surroundings.clock,
             witnesses: try state.witnesses(of: folder.run)
         )
-        guard let bytes = recorded.plan else {
-            throw OperatorMessage(.integrity, at: folder.plan.string, "the plan of the run is missing")
+        try journal.append(.lockTaken(LockTaken(epoch: epoch)))
+        var executor = try executor(
+            for: plan,
+            id: ContentHash(of: bytes),
+            run: folder.run,
+            journal: journal,
+            fence: fence
+        )
+        executor.retry = options.retry
+        let ending = try await go(executor) {
+            purpose == .abandon ? try await $0.abandon() : try await $0.execute()
         }
-        let plan = try Plan.read(bytes, from: folder.plan.string)
-        return (plan, try await go(plan, id: ContentHash(of: bytes), run: folder.run, journal: journal))
+        return Reopened(plan: plan, ending: ending)
     }
 
-    private func go(_ plan: Plan, id: ContentHash, run: RunID, journal: JournalWriter) async throws -> Executor.Ending {
-        let stop = StopRequest()
-        let executor = Executor(
+    private func fence(_ plan: Plan, run: RunID, takingOver: Bool) throws -> ClusterFence {
+        ClusterFence(
+            of: plan,
+            run: run,
+            controller: HostFence.Controller(
+                id: try state.controllerID(orElse: UInt64.random(in: .min ... .max)),
+                name: surroundings.hostname.split(whereSeparator: \.isWhitespace).joined(separator: "-")
+            ),
+            isTakingOver: takingOver,
+            registry: registry,
+            connections: context.connections,
+            parallel: context.parallel
+        )
+    }
+
+    private func executor(
+        for plan: Plan,
+        id: ContentHash,
+        run: RunID,
+        journal: JournalWriter,
+        fence: ClusterFence
+    ) throws -> Executor {
+        var executor = Executor(
             plan: plan,
             planID: id,
             run: run,
@@ -127,16 +169,45 @@ struct RunSession: Sendable {
             outputs: RunOutputs(folder: journal.folder),
             services: try services(),
             time: surroundings.time,
-            stop: stop,
+            stop: StopRequest(),
             parallel: context.parallel,
-            events: { view.progress.show($0) }
+            events: { event in
+                guard view.progress.show(event) else { return }
+                try? journal.note(Note(kind: "ui.lost", detail: .string("nobody reads the progress any more")))
+            }
         )
-        let work = Task { try await executor.execute() }
-        let watcher = SignalWatcher(stop: stop) { work.cancel() }
+        executor.fence = fence
+        return executor
+    }
+
+    /// Works until the end, or until signals ask to stop.
+    private func go(
+        _ executor: Executor,
+        _ work: @escaping @Sendable (Executor) async throws -> Executor.Ending
+    ) async throws -> Executor.Ending {
+        let task = Task { try await work(executor) }
+        let watcher = SignalWatcher(stop: executor.stop) { task.cancel() }
         defer { watcher.cancel() }
-        let ending = try await work.value
-        if let failure = journal.headFailure { Terminal.error(failure.message.description) }
+        let ending: Executor.Ending
+        do { ending = try await task.value } catch let detached as Detached {
+            throw Self.message(of: detached, executor.run)
+        }
+        if let failure = (executor.journal as? JournalWriter)?.headFailure {
+            Terminal.error(failure.message.description)
+        }
         return ending
+    }
+
+    private static func message(of detached: Detached, _ run: RunID) -> OperatorMessage {
+        let running = detached.running.map { "\($0.host)/\($0.kind)" }
+        return OperatorMessage(
+            detached.signal.exitCode,
+            "let go of the run at once",
+            state: running.isEmpty
+                ? "No step was under way"
+                : "Still running on its host, or about to: \(running.joined(separator: ", "))",
+            next: "rollbook resume \(run)"
+        )
     }
 
     /// Read-only views for planning.

@@ -6,9 +6,13 @@ import Synchronization
 
 /// Turns signals into a request to stop; a second one detaches at once.
 ///
-/// The first INT, TERM or HUP lets running steps end and begins no new one. The second cancels the waiting: what runs on
-/// the hosts goes on there, and is found again by `resume`.
+/// The first INT, TERM or HUP lets running steps end and begins no new one. The second cancels the waiting, and so do 30 s
+/// after TERM or HUP, when nobody is there to send a second: what runs on the hosts goes on there, and is found again by
+/// `resume`.
 final class SignalWatcher: Sendable {
+    /// How long TERM and HUP wait for running steps; systemd kills 90 s after TERM.
+    private static let grace = DispatchTimeInterval.seconds(30)
+
     private let sources: Mutex<[any DispatchSourceSignal]>
 
     init(stop: StopRequest, detach: @escaping @Sendable () -> Void) {
@@ -24,6 +28,8 @@ final class SignalWatcher: Sendable {
                 if stop.requested == nil {
                     Terminal.error("rollbook: stopping after the steps that run now; once more to detach at once")
                     stop.stop(reason)
+                    guard reason != .interrupt else { return }
+                    queue.asyncAfter(deadline: .now() + Self.grace) { detach() }
                 } else {
                     detach()
                 }

@@ -18,12 +18,14 @@ struct PlanView {
         for host in plan.hosts {
             if let problem = host.unreachable { lines.append("  host      \(host.name): \(problem.event)") }
         }
-        for (index, stage) in plan.stages.enumerated() { lines += [""] + text(of: stage, index) }
-        lines += [""] + summary
+        if let without = plan.without { lines.append("  without   \(without.map(\.text).joined(separator: ", "))") }
+        let steps = Dictionary(grouping: plan.steps, by: \.stage)
+        for (index, stage) in plan.stages.enumerated() { lines += [""] + text(of: stage, index, steps[index] ?? []) }
+        lines += [""] + PlanOverview(plan).lines + [""] + summary
         return lines.map(\.escapedForTerminal).joined(separator: "\n")
     }
 
-    private func text(of stage: PlannedStage, _ index: Int) -> [String] {
+    private func text(of stage: PlannedStage, _ index: Int, _ steps: [PlannedStep]) -> [String] {
         var lines = ["\(index + 1). \(stage.name)\(pace(of: stage))"]
         for gate in stage.require {
             if let closed = gate.closed {
@@ -33,19 +35,41 @@ struct PlanView {
             }
             lines += gate.remarks.map { "             note: \($0)" }
         }
-        let steps = plan.steps(ofStage: index)
-        let width = steps.map(\.host.text.count).max() ?? 0
+        let groups = Self.groups(of: steps.map { ($0, describe($0)) })
+        let width = groups.map(\.hosts.count).max() ?? 0
         let kindWidth = steps.map(\.kind.count).max() ?? 0
-        for step in steps {
-            let host = step.host.text + String(repeating: " ", count: width - step.host.text.count)
-            let kind = step.kind + String(repeating: " ", count: kindWidth - step.kind.count)
-            let rows = describe(step)
-            lines.append("   \(host)  \(kind)  \(rows[0])")
+        for group in groups {
+            let host = group.hosts + String(repeating: " ", count: width - group.hosts.count)
+            let kind = group.kind + String(repeating: " ", count: kindWidth - group.kind.count)
+            lines.append("   \(host)  \(kind)  \(group.rows[0])")
             let indent = String(repeating: " ", count: 3 + width + 2 + kindWidth + 2)
-            lines += rows.dropFirst().map { indent + $0 }
+            lines += group.rows.dropFirst().map { indent + $0 }
         }
         for gate in stage.gates { lines.append("   then wait for \(gate.kind)") }
         return lines
+    }
+
+    /// What some hosts do alike, told once.
+    private struct Group {
+        let hosts: String
+        let kind: String
+        let rows: [String]
+    }
+
+    /// Few hosts are told one by one, in the order of the plan; of many, those that do the same are told together.
+    private static func groups(of steps: [(step: PlannedStep, rows: [String])]) -> [Group] {
+        let hosts = Set(steps.map(\.step.host)).count
+        guard hosts > 8 else { return steps.map { Group(hosts: $0.step.host.text, kind: $0.step.kind, rows: $0.rows) } }
+        var order: [[String]] = []
+        var members: [[String]: [HostName]] = [:]
+        for (step, rows) in steps {
+            let key = [step.kind] + rows
+            if members[key] == nil { order.append(key) }
+            members[key, default: []].append(step.host)
+        }
+        return order.map { key in
+            Group(hosts: hostList(members[key] ?? []), kind: key[0], rows: Array(key.dropFirst()))
+        }
     }
 
     private func pace(of stage: PlannedStage) -> String {
@@ -61,6 +85,7 @@ struct PlanView {
             words.append("\(hosts) hosts at once")
         }
         if stage.onFailure == .continue { words.append("goes on after failures") }
+        if let budget = stage.maxFailures { words.append("\(budget) may fail") }
         return words.isEmpty ? "" : "  (\(words.joined(separator: "; ")))"
     }
 
@@ -91,7 +116,9 @@ struct PlanView {
         var words = ["\(counts.change) to do", "\(counts.noop) with nothing to do"]
         if counts.unknown > 0 { words.append("\(counts.unknown) not known yet") }
         if counts.blocked > 0 { words.append("\(counts.blocked) blocked") }
+        let radius = BlastRadius(of: plan).text
         return ["\(plan.steps.count) steps: \(words.joined(separator: ", ")). Planning changed nothing."]
+            + [radius.prefix(1).uppercased() + radius.dropFirst() + "."]
             + (plan.obstacles.isEmpty ? [] : ["It cannot be executed now."])
     }
 }

@@ -9,6 +9,8 @@ final class ProgressView: Sendable {
     private let isQuiet: Bool
     private let time: any TimeSource
     private let count = Mutex(0)
+    /// Somebody read what was shown, as far as is known.
+    private let isRead = Mutex(true)
 
     init(format: OutputFormat, isQuiet: Bool, time: any TimeSource) {
         self.format = format
@@ -16,11 +18,21 @@ final class ProgressView: Sendable {
         self.time = time
     }
 
-    func show(_ event: RunEvent) {
-        if format == .json { return showJSON(event) }
-        guard !isQuiet else { return }
+    /// Shows an event; true when it turns out that nobody reads any more, once.
+    func show(_ event: RunEvent) -> Bool {
+        guard isRead.withLock({ $0 }), !write(event) else { return false }
+        return isRead.withLock { isRead in
+            defer { isRead = false }
+            return isRead
+        }
+    }
+
+    /// False when it could not be written.
+    private func write(_ event: RunEvent) -> Bool {
+        if format == .json { return writeJSON(event) }
+        guard !isQuiet, let line = Self.line(for: event) else { return true }
         let clock = time.now.description.dropFirst(11).prefix(8)
-        if let line = Self.line(for: event) { Terminal.error("\(clock) \(line)".escapedOnOneLine) }
+        return Terminal.error("\(clock) \(line)".escapedOnOneLine)
     }
 
     private static func line(for event: RunEvent) -> String? {
@@ -40,7 +52,7 @@ final class ProgressView: Sendable {
         }
     }
 
-    private func showJSON(_ event: RunEvent) {
+    private func writeJSON(_ event: RunEvent) -> Bool {
         let number = count.withLock { held in
             held += 1
             return held
@@ -80,6 +92,7 @@ final class ProgressView: Sendable {
             fields["event"] = .string("stopping")
             fields["signal"] = .string(signal.rawValue)
         }
-        try? JSONAnswer.print(.object(fields))
+        do { try JSONAnswer.print(.object(fields)) } catch { return false }
+        return true
     }
 }

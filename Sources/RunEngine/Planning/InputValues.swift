@@ -43,7 +43,7 @@ struct InputValues: Sendable {
         var result: [String: JSONValue] = [:]
         for (name, value) in call.parameters {
             let type = signature?.parameters.first { $0.name == name }?.type
-            result[name] = try substitute(value, for: target, as: type)
+            result[name] = type == .script ? value : try substitute(value, for: target, as: type)
         }
         return result
     }
@@ -105,7 +105,7 @@ extension ParameterType {
     /// Whether a text given with `--set` can be a value of this type.
     package func accepts(_ text: String) -> Bool {
         switch self {
-        case .string, .strings: true
+        case .string, .strings, .script: true
         case .integer: Int64(text).map { String($0) == text } ?? false
         case .boolean: text == "true" || text == "false"
         case .duration: parseDuration(text) != nil

@@ -18,6 +18,8 @@ package struct Plan: Sendable, Hashable, Codable {
     package let bindings: PlanBindings
     package let cluster: Cluster
     package let hosts: [PlannedHost]
+    /// Hosts that a person left out with `--without`; nil when none.
+    package let without: [HostName]?
     package let stages: [PlannedStage]
     package let steps: [PlannedStep]
 
@@ -56,6 +58,7 @@ package struct Plan: Sendable, Hashable, Codable {
     package var obstacles: [OperatorMessage] {
         let alarms = hosts.compactMap(\.unreachable).filter { $0.code == .security }
         guard alarms.isEmpty else { return alarms }
+        if let risk = BlastRadius(of: self).risk { return [risk] }
         let gates = stages.flatMap(\.require).compactMap(\.closed)
         let blocked = steps.compactMap { step -> OperatorMessage? in
             guard case .blocked(let message) = step.decision else { return nil }
@@ -106,6 +109,8 @@ package struct PlannedStage: Sendable, Hashable, Codable {
     package let batches: [[HostName]]
     /// Hosts at the same time within a batch; 0 is the program's limit.
     package let parallel: Int
+    /// Hosts that may fail before nothing new begins; nil for what `onFailure` says.
+    package let maxFailures: Int?
     package let require: [PlannedGate]
     package let gates: [PlannedGate]
 }
@@ -135,6 +140,8 @@ package struct PlannedStep: Sendable, Hashable, Codable {
     package let parameters: [String: JSONValue]
     package let stepClass: StepClass
     package let reversal: Reversal
+    /// Its host serves less while it runs; nil for no.
+    package let takesHostAway: Bool?
     package let decision: Outlook
     package let preconditions: [Precondition]
 }

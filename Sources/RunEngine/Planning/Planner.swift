@@ -35,6 +35,8 @@ package struct Planner: Sendable {
         package let moment: UTCMoment
         /// Only these of the hosts that the stages pick; steps on the controller stay.
         package let limit: HostSelector?
+        /// Hosts left out of every stage: away, and not to be waited for.
+        package let without: [HostName]
 
         package init(
             runbook: Runbook,
@@ -42,8 +44,10 @@ package struct Planner: Sendable {
             bindings: PlanBindings,
             program: String,
             moment: UTCMoment,
-            limit: HostSelector? = nil
+            limit: HostSelector? = nil,
+            without: [HostName] = []
         ) {
+            self.without = without
             self.limit = limit
             self.runbook = runbook
             self.inputs = inputs
@@ -63,7 +67,8 @@ package struct Planner: Sendable {
         let drafts = try draft(
             try flatten(request.runbook, noting: &included),
             inputs: inputs,
-            limit: request.limit
+            limit: request.limit,
+            without: request.without
         )
         let identities = drafts.flatMap(\.hosts).map { FactRequest(HostIdentity(), on: $0.name) }
         let wanted = drafts.flatMap { $0.steps.flatMap { $0.step.facts(on: $0.target) } + $0.requireFacts }
@@ -78,6 +83,7 @@ package struct Planner: Sendable {
                     onFailure: draft.source.onFailure,
                     batches: draft.batches,
                     parallel: draft.cap,
+                    maxFailures: draft.maxFailures,
                     require: try await gates(draft.require, evaluate: true),
                     gates: try await gates(draft.gates, evaluate: false)
                 )
@@ -95,9 +101,15 @@ package struct Planner: Sendable {
             bindings: request.bindings.adding(included),
             cluster: cluster,
             hosts: touched,
+            without: without(request),
             stages: stages,
             steps: steps
         )
+    }
+
+    private func without(_ request: Request) -> [HostName]? {
+        let left = cluster.hosts.map(\.name).filter(request.without.contains)
+        return left.isEmpty ? nil : left
     }
 
     private func hosts(of drafts: [StageDraft]) async throws -> [PlannedHost] {
@@ -118,7 +130,7 @@ package struct Planner: Sendable {
     private func decide(_ draft: StepDraft) async throws -> PlannedStep {
         let reader = RecordingFactReader(cluster: cluster, cache: facts, views: views)
         let decision = await Self.decision(of: draft.step, reader, draft.target)
-        let type = type(of: draft.step)
+        let traits = draft.step.traits
         let outlook: PlannedStep.Outlook =
             switch decision {
             case .noop(let reason): .noop(reason: reason)
@@ -132,8 +144,9 @@ package struct Planner: Sendable {
             host: draft.target.name,
             kind: draft.call.kind,
             parameters: draft.parameters,
-            stepClass: type.stepClass,
-            reversal: type.reversal,
+            stepClass: traits.stepClass,
+            reversal: traits.reversal,
+            takesHostAway: traits.takesHostAway ? true : nil,
             decision: outlook,
             preconditions: reader.preconditions
         )
@@ -213,11 +226,20 @@ package struct Planner: Sendable {
         return stages
     }
 
-    private func draft(_ stages: [RunbookStage], inputs: InputValues, limit: HostSelector?) throws -> [StageDraft] {
-        let allowed: Set<HostName>?
-        do { allowed = try limit.map { Set(try $0.hosts(in: cluster).map(\.name)) } } catch {
+    private func draft(
+        _ stages: [RunbookStage],
+        inputs: InputValues,
+        limit: HostSelector?,
+        without: [HostName]
+    ) throws -> [StageDraft] {
+        var allowed = Set(cluster.hosts.map(\.name))
+        do { if let limit { allowed.formIntersection(try limit.hosts(in: cluster).map(\.name)) } } catch {
             throw OperatorMessage(.usage, at: "--on", "\(error)")
         }
+        for name in without where cluster.host(named: name) == nil {
+            throw OperatorMessage(.usage, at: "--without", "the inventory has no host \(name)")
+        }
+        allowed.subtract(without)
         var used: [String: Int] = [:]
         return try stages.enumerated().map { index, stage in
             try StageDraft(

@@ -7,6 +7,7 @@ struct StageDraft {
     let hosts: [Host]
     let batches: [[HostName]]
     let cap: Int
+    let maxFailures: Int?
     let steps: [StepDraft]
     let require: [ResolvedGate]
     let gates: [ResolvedGate]
@@ -18,15 +19,16 @@ struct StageDraft {
         cluster: Cluster,
         registry: StepRegistry,
         inputs: InputValues,
-        allowed: Set<HostName>?,
+        allowed: Set<HostName>,
         used: inout [String: Int]
     ) throws {
         let selected = try Self.select(stage, in: cluster)
-        hosts = selected.hosts.filter { allowed?.contains($0.name) ?? true }
+        hosts = selected.hosts.filter { allowed.contains($0.name) }
         source = stage
         let targets =
             hosts.map { StepTarget(host: $0, cluster: cluster) }
             + (selected.controller ? [StepTarget(host: nil, cluster: cluster)] : [])
+        maxFailures = stage.maxFailures?.hosts(of: targets.count)
         (batches, cap) = Self.batches(of: targets.map(\.name), pace: stage.pace)
 
         var drafts: [StepDraft] = []

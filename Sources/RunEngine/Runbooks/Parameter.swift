@@ -8,6 +8,8 @@ package enum ParameterType: Sendable, Hashable {
     case kubernetesVersion
     case choice([String])
     case strings
+    /// A shell script: its `${…}` are the shell's, and nothing is put into it.
+    case script
 
     /// The word used in runbooks and messages.
     package var word: String {
@@ -19,6 +21,7 @@ package enum ParameterType: Sendable, Hashable {
         case .kubernetesVersion: "kubernetesVersion"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .strings: "list of strings"
+        case .script: "shell script"
         }
     }
 }

@@ -81,6 +81,8 @@ package struct RunbookStage: Sendable, Hashable {
     package let selector: String
     package let pace: Pace
     package let onFailure: FailurePolicy
+    /// How many hosts may fail while the others go on; nil for what `onFailure` says.
+    package let maxFailures: FailureBudget?
     /// Conditions that must hold when the stage is about to begin; a closed one refuses the run.
     package let require: [StepCall]
     /// Conditions waited for after each batch.
@@ -95,6 +97,7 @@ package struct RunbookStage: Sendable, Hashable {
         selector: String,
         pace: Pace = .parallel(cap: nil),
         onFailure: FailurePolicy = .hold,
+        maxFailures: FailureBudget? = nil,
         require: [StepCall] = [],
         gates: [StepCall] = [],
         steps: [StepCall],
@@ -105,6 +108,7 @@ package struct RunbookStage: Sendable, Hashable {
         self.selector = selector
         self.pace = pace
         self.onFailure = onFailure
+        self.maxFailures = maxFailures
         self.require = require
         self.gates = gates
         self.steps = steps
@@ -122,6 +126,19 @@ package enum BatchSize: Sendable, Hashable {
         switch self {
         case .count(let count): max(1, count)
         case .percent(let percent): max(1, total * percent / 100)
+        }
+    }
+}
+
+/// How many hosts of a stage may fail: `2`, or `10%` (rounded down).
+package enum FailureBudget: Sendable, Hashable {
+    case count(Int)
+    case percent(Int)
+
+    package func hosts(of total: Int) -> Int {
+        switch self {
+        case .count(let count): count
+        case .percent(let percent): total * percent / 100
         }
     }
 }

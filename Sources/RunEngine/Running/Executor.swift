@@ -10,17 +10,23 @@ import RemoteShell
 package struct Executor: Sendable {
     let plan: Plan
     let planID: ContentHash
-    let run: RunID
+    package let run: RunID
     let registry: StepRegistry
     let connections: any HostConnections
-    let journal: any RunJournal
+    package let journal: any RunJournal
     let outputs: any OutputStore
     let services: StepServices
     let time: any TimeSource
-    let stop: StopRequest
+    package let stop: StopRequest
     /// Hosts at the same time where the plan sets no lower limit; at least 1.
     let parallel: Int
     let events: @Sendable (RunEvent) -> Void
+    /// Ownership of the hosts; without one the run is not kept apart from those of other controllers.
+    package var fence: ClusterFence?
+    /// Steps that failed and that a person wants tried again, although they are not repeated by themselves.
+    package var retry: Set<StepID> = []
+    /// Nothing is begun any more, only what was done is taken back.
+    var isAbandoning = false
     /// The steps of each stage by host, in plan order.
     private let lanes: [[HostName: [PlannedStep]]]
 
@@ -67,8 +73,42 @@ package struct Executor: Sendable {
 
     /// Does what is left to do, and records the end.
     ///
-    /// - Throws: only when the journal cannot be written, or when cancelled between two steps; then nothing more was sent.
-    package func execute() async throws -> Ending {
+    /// - Throws: when the journal cannot be written, and `Detached` when cancelled; then nothing more was sent.
+    package func execute() async throws -> Ending { try await session { try await goOn() } }
+
+    /// Owns the hosts for the time of `work`, and lets go of everything at once when cancelled.
+    func session(_ work: () async throws -> Ending) async throws -> Ending {
+        do {
+            if let fence, !fence.hosts.isEmpty {
+                do { try await fence.claimAll(epoch: journal.state.epoch ?? 0) } catch let message as OperatorMessage {
+                    return try await giveBack(after: try end([message], isHeld: true))
+                }
+            }
+            return try await giveBack(after: try await work())
+        } catch is CancellationError {
+            let signal = stop.requested ?? .terminate
+            try journal.append(.runInterrupted(RunInterrupted(signal: signal)))
+            let state = journal.state
+            throw Detached(signal: signal, running: plan.steps.filter { state[$0.id]?.phase == .started })
+        }
+    }
+
+    private func giveBack(after ending: Ending) async throws -> Ending {
+        if let fence, !holdsHosts { await fence.release() }
+        return ending
+    }
+
+    /// Whether a host is left in a state that only this run can explain.
+    private var holdsHosts: Bool {
+        let state = journal.state
+        guard state.status == .held else { return false }
+        return plan.steps.contains { step in
+            guard let known = state[step.id], known.intent != nil, known.phase != .refused else { return false }
+            return (try? registry.step(step.kind, step.parameters).traits.changesHost) ?? true
+        }
+    }
+
+    private func goOn() async throws -> Ending {
         var problems: [OperatorMessage] = []
         /// A stage that an earlier session finished, but perhaps without having seen its gates open.
         var unproven: PlannedStage?
@@ -104,19 +144,24 @@ package struct Executor: Sendable {
         events(.stageBegan(index: index, name: stage.name, hosts: stage.batches.reduce(0) { $0 + $1.count }))
         if let closed = try await closedRequirement(of: stage) { return ([closed], true) }
         var problems: [OperatorMessage] = []
+        let brake = Brake(budget: stage.maxFailures)
         for batch in stage.batches {
             if stop.requested != nil { return (problems, true) }
-            let failures = try await run(batch, ofStage: index, stage)
+            let failures = try await run(batch, ofStage: index, stage, brake)
             problems += failures.map { tolerated($0, stage) }
-            if stop.requested != nil || failures.contains(where: { holds($0, stage) }) { return (problems, true) }
+            if stop.requested != nil || brake.isPulled { return (problems, true) }
             if let closed = try await closedGate(after: stage) { return (problems + [closed], true) }
         }
         return (problems, false)
     }
 
-    private func run(_ batch: [HostName], ofStage index: Int, _ stage: PlannedStage) async throws -> [OperatorMessage] {
+    private func run(
+        _ batch: [HostName],
+        ofStage index: Int,
+        _ stage: PlannedStage,
+        _ brake: Brake
+    ) async throws -> [OperatorMessage] {
         let limit = stage.parallel > 0 ? min(stage.parallel, parallel) : parallel
-        let brake = Brake()
         var byHost: [HostName: OperatorMessage] = [:]
         try await withThrowingTaskGroup(of: (HostName, OperatorMessage?).self) { group in
             var waiting = batch.makeIterator()
@@ -124,7 +169,7 @@ package struct Executor: Sendable {
                 guard stop.requested == nil, !brake.isPulled, let host = waiting.next() else { return }
                 group.addTask {
                     let failure = try await StepLane(executor: self, host: host, stage: index, brake: brake).run()
-                    if let failure, holds(failure, stage) { brake.pull() }
+                    if let failure, holds(failure, stage) { brake.countFailure(isFinal: isFinal(failure)) }
                     return (host, failure)
                 }
             }
@@ -137,16 +182,21 @@ package struct Executor: Sendable {
         return batch.compactMap { byHost[$0] }
     }
 
-    /// Whether nothing new may begin after this failure.
+    /// Whether nothing new may begin after this failure, or too many like it.
     private func holds(_ failure: OperatorMessage, _ stage: PlannedStage) -> Bool {
-        stage.onFailure == .hold || failure.code == .security || failure.code == .outcomeUnknown
+        stage.onFailure == .hold || isFinal(failure)
+    }
+
+    /// Whether no policy and no budget lets the run go on after this failure.
+    private func isFinal(_ failure: OperatorMessage) -> Bool {
+        failure.code == .security || failure.code == .outcomeUnknown || failure.code == .locked
     }
 
     /// In a stage that goes on after failures, plain failures count as "partial"; what a person must see stays itself.
     private func tolerated(_ message: OperatorMessage, _ stage: PlannedStage) -> OperatorMessage {
-        guard stage.onFailure == .continue else { return message }
+        guard stage.onFailure == .continue || stage.maxFailures != nil else { return message }
         switch message.code {
-        case .outcomeUnknown, .integrity, .security, .storage, .fault: return message
+        case .outcomeUnknown, .integrity, .security, .storage, .locked, .fault: return message
         default:
             return OperatorMessage(
                 .partial,
@@ -159,7 +209,7 @@ package struct Executor: Sendable {
     }
 
     /// Records how the session ends: done only when every step is, held while an outcome is not known.
-    private func end(_ problems: [OperatorMessage], isHeld: Bool) throws -> Ending {
+    func end(_ problems: [OperatorMessage], isHeld: Bool) throws -> Ending {
         let state = journal.state
         let isUndecided = plan.steps.contains { state[$0.id]?.needsProbe ?? false }
         let left = plan.steps.count { !(state[$0.id]?.isSatisfied ?? false) }
@@ -190,7 +240,8 @@ package struct Executor: Sendable {
 }
 
 extension RunInterrupted.Signal {
-    fileprivate var exitCode: ExitCode {
+    /// What a process ends with that was stopped by it.
+    package var exitCode: ExitCode {
         switch self {
         case .hangUp: .hungUp
         case .interrupt: .interrupted

@@ -20,6 +20,13 @@ package enum RunEvent: Sendable {
     case stopping(signal: RunInterrupted.Signal)
 }
 
+/// The run was let go at once: what runs on the hosts goes on there, and `resume` takes it up again.
+package struct Detached: Error, Sendable {
+    package let signal: RunInterrupted.Signal
+    /// Steps that were begun and have no outcome yet, in plan order.
+    package let running: [PlannedStep]
+}
+
 /// A request to stop after the steps that run now; set by signals, read between steps.
 package final class StopRequest: Sendable {
     private let signal = Mutex<RunInterrupted.Signal?>(nil)

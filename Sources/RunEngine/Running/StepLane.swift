@@ -43,6 +43,8 @@ struct StepTurn {
     /// `master2/kubelet.upgrade`, for messages.
     let place: String
     let link: VerifiedConnections
+    /// The step's output, when this turn is to undo it.
+    var undoing: JSONValue?
 
     var target: StepTarget {
         StepTarget(host: executor.plan.cluster.host(named: planned.host), cluster: executor.plan.cluster)
@@ -69,16 +71,17 @@ struct StepTurn {
             return nil
         case .change, .unknown: break
         }
-        if let state, state.phase == .failed, !mayRepeat {
+        if let state, state.phase == .failed, !mayRepeat, !executor.retry.contains(planned.id) {
             return OperatorMessage(
                 .stepFailed,
                 at: place,
                 state.outcome?.message ?? "it failed",
-                state: "It is not repeated by itself"
+                state: "It is not repeated by itself",
+                next: "when its cause is mended: rollbook resume \(executor.run) --retry \(planned.id.text)"
             )
         }
         if let stale = await staleness() {
-            guard mayRepeat, state?.intent != nil else {
+            guard mayRepeat || executor.retry.contains(planned.id), state?.intent != nil else {
                 try record(.refused, stale.message.event, attempt: attempt)
                 return stale.message
             }

@@ -7,6 +7,10 @@ extension StepTurn {
     ///
     /// With `isIntended` the attempt's intent is in the journal already, and nothing of it was done.
     func perform(attempt: Int, isIntended: Bool = false) async throws -> OperatorMessage? {
+        if let failure = await ownershipProblem() {
+            try record(.refused, failure.event, attempt: attempt)
+            return failure
+        }
         let began = executor.time.uptime
         if !isIntended {
             let arguments = ContentHash(of: CanonicalJSON.bytes(of: .object(planned.parameters)))
@@ -28,7 +32,21 @@ extension StepTurn {
             let output = try await effect(attempt: attempt, operations)
             return try await settle(.success(output), attempt: attempt, operations, since: began)
         } catch let error as StepFailure {
+            // Let go of at once: what came of it is for `resume` to find out.
+            try Task.checkCancellation()
             return try await settle(.failure(error), attempt: attempt, operations, since: began)
+        }
+    }
+
+    /// Why the run may not change the step's host, or nil when it owns it.
+    private func ownershipProblem() async -> OperatorMessage? {
+        guard let fence = executor.fence, typed.traits.changesHost, let host = target.host else { return nil }
+        do {
+            let epoch = executor.journal.state.epoch ?? 0
+            try await fence.claim(host, epoch: epoch, over: try await link.connection(to: host))
+            return nil
+        } catch {
+            return StepFailure(error, place: place).message
         }
     }
 
@@ -42,7 +60,7 @@ extension StepTurn {
     func effect(attempt: Int, _ operations: OperationLedger) async throws -> Effect {
         let output: JSONValue
         do {
-            output = try await Self.perform(typed, try context(attempt: attempt, operations))
+            output = try await work(context(attempt: attempt, operations))
         } catch let error as OperationNotBegun {
             throw error
         } catch {
@@ -70,7 +88,9 @@ extension StepTurn {
         switch effect {
         case .success: result = .ok
         case .failure(let thrown):
-            result = thrown.outcomeIsUnknown && !mayRepeat ? .unknown : .failed
+            result =
+                thrown.message.code == .locked
+                ? .refused : thrown.outcomeIsUnknown && !mayRepeat ? .unknown : .failed
             failure = spoken(thrown.message, as: result)
         }
         let done = try? effect.get()
@@ -135,24 +155,10 @@ extension StepTurn {
         }
     }
 
-    func context(attempt: Int, _ operations: OperationLedger) throws -> StepContext {
+    func context(attempt: Int, _ operations: OperationLedger) -> StepContext {
         let plan = executor.plan
         let state = executor.journal.state
         let cache = FactCache(cluster: plan.cluster, connections: link, parallel: executor.parallel)
-        var results: [StepID: StepResult] = [:]
-        for (order, other) in plan.steps.enumerated() where other.stage <= planned.stage && other.id != planned.id {
-            guard let known = state[other.id], !known.needsProbe else { continue }
-            results[other.id] = StepResult(
-                step: other.id,
-                order: order,
-                kind: other.kind,
-                host: other.host,
-                succeeded: known.isSatisfied,
-                wasSkipped: known.phase == .skipped,
-                output: try executor.outputs.output(of: known) ?? .null,
-                message: known.outcome?.message
-            )
-        }
         return StepContext(
             target: target,
             run: executor.run,
@@ -165,19 +171,31 @@ extension StepTurn {
             step: planned.id,
             attempt: attempt,
             facts: RecordingFactReader(cluster: plan.cluster, cache: cache, views: executor.services),
-            results: results,
+            history: RunHistory(plan: plan, state: state, outputs: executor.outputs, stage: planned.stage),
             services: executor.services,
             time: executor.time,
             progress: { [events = executor.events, planned] in
                 events(.progress(planned.id, host: planned.host, text: $0))
             },
-            epoch: state.epoch ?? 0,
+            epoch: typed.traits.changesHost ? state.epoch ?? 0 : nil,
             connections: link,
             operations: operations
         )
     }
 
+    /// What this turn is about: performing the step, or undoing it.
+    private func work(_ context: StepContext) async throws -> JSONValue {
+        if let undoing { return try await Self.undo(typed, undoing, context) }
+        return try await Self.perform(typed, context)
+    }
+
     private static func perform<S: Step>(_ step: S, _ context: StepContext) async throws -> JSONValue {
         try JSONValue(encoding: try await step.perform(context))
+    }
+
+    private static func undo<S: Step>(_ step: S, _ output: JSONValue, _ context: StepContext) async throws -> JSONValue
+    {
+        try await step.undo(try output.decode(S.Output.self), context)
+        return .null
     }
 }

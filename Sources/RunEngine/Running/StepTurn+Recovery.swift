@@ -31,6 +31,9 @@ extension StepTurn {
             let effect = try await effect(attempt: attempt, operations)
             executor.events(.recovered(planned.id, detail: "the host had kept its outcome"))
             return .settled(try await settle(.success(effect), attempt: attempt, operations, since: began))
+        } catch is OperationNotBegun where executor.isAbandoning {
+            try record(.notDone, "it had not begun", attempt: attempt)
+            return .again
         } catch is OperationNotBegun {
             executor.events(.recovered(planned.id, detail: "it had not begun; sent again"))
             if let stale = await staleness() {
@@ -39,6 +42,7 @@ extension StepTurn {
             }
             return .settled(try await perform(attempt: attempt, isIntended: true))
         } catch let failure as StepFailure {
+            try Task.checkCancellation()
             if operations.isGone { return try await probe(attempt: attempt) }
             if !failure.outcomeIsUnknown, !operations.settled.isEmpty {
                 return .settled(try await settle(.failure(failure), attempt: attempt, operations, since: began))
@@ -52,10 +56,11 @@ extension StepTurn {
     private func probe(attempt: Int) async throws -> Recovery {
         let finding: Probe
         do {
-            finding = try await typed.probe(try context(attempt: attempt, OperationLedger(attaches: true)))
+            finding = try await typed.probe(context(attempt: attempt, OperationLedger(attaches: true)))
         } catch {
+            try Task.checkCancellation()
             let message = StepFailure(error, place: place).message
-            if mayRepeat {
+            if mayRepeat, !executor.isAbandoning {
                 try record(.notDone, "repeated whatever came of it; asking failed: \(message.event)", attempt: attempt)
                 return .again
             }

@@ -91,7 +91,9 @@ extension StepContext {
             throw OperatorMessage(
                 .locked,
                 at: place,
-                "the host is owned by a newer run (epoch \(other), this run has \(epoch))"
+                "the host is owned by a newer run (epoch \(other), this run has \(epoch ?? 0))",
+                state: "Nothing was sent",
+                next: "find out who: rollbook runs, here and on the other controller"
             )
         case .conflict:
             throw OperatorMessage(

@@ -20,6 +20,8 @@ package protocol Step: Codable, Sendable {
     static var signature: KindSignature { get }
     static var stepClass: StepClass { get }
     static var reversal: Reversal { get }
+    /// What the engine has to know of this step; by default what its kind says.
+    var traits: StepTraits { get }
 
     /// The facts `decide` will ask for; read ahead, all of a host in one round trip.
     func facts(on target: StepTarget) -> [FactRequest]
@@ -33,8 +35,31 @@ package protocol Step: Codable, Sendable {
 
 extension Step {
     package static var reversal: Reversal { .nothingToUndo }
+    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal) }
     package func facts(on target: StepTarget) -> [FactRequest] { [] }
     package func undo(_ output: Output, _ context: StepContext) async throws {}
+}
+
+/// How the engine may treat a step.
+package struct StepTraits: Sendable, Hashable {
+    package var stepClass: StepClass
+    package var reversal: Reversal
+    /// Whether it changes what runs on its host, or what will: then the run must own the host (the fence).
+    package var changesHost: Bool
+    /// Whether its host serves less while it runs: then quorum and the load balancer pair are minded.
+    package var takesHostAway: Bool
+
+    package init(
+        _ stepClass: StepClass,
+        _ reversal: Reversal = .nothingToUndo,
+        changesHost: Bool? = nil,
+        takesHostAway: Bool = false
+    ) {
+        self.stepClass = stepClass
+        self.reversal = reversal
+        self.changesHost = changesHost ?? (stepClass != .read)
+        self.takesHostAway = takesHostAway
+    }
 }
 
 /// Where a step acts: a host of the inventory, or the controller when `host` is nil.

@@ -10,13 +10,13 @@ package struct StepContext: Sendable {
     package let step: StepID
     package let attempt: Int
     package let facts: any FactReader
-    /// Outcomes of the steps before this one, by id.
-    package let results: [StepID: StepResult]
+    let history: RunHistory
     package let services: StepServices
     package let time: any TimeSource
     /// Says in a few words what is going on; shown beside the host while the step runs.
     package let progress: @Sendable (String) -> Void
-    package let epoch: Int
+    /// The run's fence number; nil for a step that needs none.
+    package let epoch: Int?
     let connections: VerifiedConnections
     let operations: OperationLedger
 
@@ -32,19 +32,46 @@ package struct StepContext: Sendable {
         try await connections.connection(to: host)
     }
 
-    /// Outcomes of steps of one kind, in plan order.
-    package func results(of kind: String) -> [StepResult] {
-        results.values.filter { $0.kind == kind }.sorted { $0.order < $1.order }
+    /// What is known of the steps of these kinds, up to the stage of this one, in plan order.
+    ///
+    /// - Throws: when a recorded output cannot be read back.
+    package func results(of kinds: String...) throws -> [StepResult] {
+        try history.results(ofKinds: Set(kinds), before: step)
     }
 
     /// Decodes a service that the composition root provides.
     package func service<Service>(_ type: Service.Type) throws -> Service { try services.get(type) }
 }
 
+/// The run so far; read only when a step asks, for most never do.
+struct RunHistory: Sendable {
+    let plan: Plan
+    let state: RunState
+    let outputs: any OutputStore
+    /// Stage of the step that asks.
+    let stage: Int
+
+    func results(ofKinds kinds: Set<String>, before asking: StepID) throws -> [StepResult] {
+        try plan.steps.compactMap { step in
+            guard kinds.contains(step.kind), step.stage <= stage, step.id != asking, let known = state[step.id],
+                !known.needsProbe
+            else { return nil }
+            return StepResult(
+                step: step.id,
+                kind: step.kind,
+                host: step.host,
+                succeeded: known.isSatisfied,
+                wasSkipped: known.phase == .skipped,
+                output: try outputs.output(of: known) ?? .null,
+                message: known.outcome?.message
+            )
+        }
+    }
+}
+
 /// What is known of a step that has its outcome.
 package struct StepResult: Sendable, Hashable {
     package let step: StepID
-    package let order: Int
     package let kind: String
     package let host: HostName
     /// Done, or nothing to do.

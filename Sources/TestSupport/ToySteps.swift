@@ -49,7 +49,7 @@ package struct ToyRead: Step {
     package func probe(_ context: StepContext) async throws -> Probe { .notDone(detail: "read again") }
 }
 
-/// `toy.set`: class idempotent; nothing to do when the value is there. Its undo has nothing to do either.
+/// `toy.set`: class idempotent; nothing to do when the value is there, and nothing to undo.
 package struct ToySet: Step {
     package static let signature = KindSignature(
         kind: "toy.set",

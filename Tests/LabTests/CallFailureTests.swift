@@ -45,7 +45,7 @@ extension LabSuite {
             ]
         )
         func fails(_ failure: Failure) async throws {
-            let drill = try RollingRunTests.Drill(Self.runbook)
+            let drill = try await RollingRunTests.Drill(Self.runbook)
             let count = try await calls(failure.call, drill)
             try await drill.cleanUp()
             try #require(count > 0, "an undisturbed run makes no \(failure.call)")
@@ -71,7 +71,7 @@ extension LabSuite {
         }
 
         private func disturbed(_ injection: String) async throws -> Int32 {
-            let drill = try RollingRunTests.Drill(Self.runbook)
+            let drill = try await RollingRunTests.Drill(Self.runbook)
             let answer = try await strace(["-o", "/dev/null", "-e", "inject=\(injection)"], drill)
             #expect(answer.code != 1, "\(injection): \(answer)")
             let hosts = ["master1", "lb1"]

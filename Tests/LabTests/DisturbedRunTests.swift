@@ -15,7 +15,7 @@ extension LabSuite {
             ]
         )
         func signals(_ name: String, _ signal: Signal, _ code: Int32) async throws {
-            let drill = try Drill(RollingRunTests.runbook(middle: "sleep 1"))
+            let drill = try await Drill(RollingRunTests.runbook(middle: "sleep 1"))
             let answer = try await drill.controller.process(drill.run).run { running in
                 try await running.line(with: "\"step.began\"", "master1", "shell.run-2")
                 try running.send(signal)
@@ -32,7 +32,7 @@ extension LabSuite {
 
         @Test("a reader of the progress that goes away is noted in the journal, and the run goes on to its end")
         func readerLeaves() async throws {
-            let drill = try Drill(RollingRunTests.runbook())
+            let drill = try await Drill(RollingRunTests.runbook())
             let words = drill.run.map { "'\($0)'" }.joined(separator: " ").replacing("'--format' 'json'", with: "")
             let answer = try await drill.controller.bash(
                 "\"$ROLLBOOK\" \(words) 2>&1 >/dev/null | head -1; echo \"code ${PIPESTATUS[0]}\""
@@ -46,7 +46,7 @@ extension LabSuite {
 
         @Test("a controller that was suspended in the middle of a step goes on where it was")
         func suspended() async throws {
-            let drill = try Drill(RollingRunTests.runbook(middle: "sleep 1"))
+            let drill = try await Drill(RollingRunTests.runbook(middle: "sleep 1"))
             let answer = try await drill.controller.process(drill.run).run { running in
                 try await running.line(with: "\"step.began\"", "master2", "shell.run-2")
                 try running.send(.suspend)
@@ -61,7 +61,7 @@ extension LabSuite {
         @Test("a disk that fills up after the run began takes nothing away: room for every outcome was reserved")
         func diskFills() async throws {
             try await onSmallDisk("8m") { controller in
-                let drill = try Drill(RollingRunTests.runbook(), by: controller)
+                let drill = try await Drill(RollingRunTests.runbook(), by: controller)
                 let ballast = controller.state + "/ballast"
                 let answer = try await controller.process(drill.run).run { running in
                     try await running.line(with: "\"step.began\"", "master1")
@@ -81,7 +81,7 @@ extension LabSuite {
 
         @Test("a journal that is taken away stops the run before the next step: 9")
         func journalGone() async throws {
-            let drill = try Drill(RollingRunTests.runbook(middle: "sleep 1"))
+            let drill = try await Drill(RollingRunTests.runbook(middle: "sleep 1"))
             let answer = try await drill.controller.process(drill.run).run { running in
                 try await running.line(with: "\"step.began\"", "master1", "shell.run-2")
                 let runs = drill.controller.state + "/runs"
@@ -95,7 +95,7 @@ extension LabSuite {
 
         @Test("a clock that jumps ten years in the middle is noted and changes nothing")
         func clockJumps() async throws {
-            let drill = try Drill(RollingRunTests.runbook(middle: "sleep 0.3"))
+            let drill = try await Drill(RollingRunTests.runbook(middle: "sleep 0.3"))
             let clock = drill.controller.folder.path + "/faketime"
             try Data("+0y".utf8).write(to: URL(filePath: clock))
             let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"

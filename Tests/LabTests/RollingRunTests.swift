@@ -54,12 +54,17 @@ extension LabSuite {
             let book: String
             let file: String
 
-            init(_ text: String, by controller: Controller? = nil) throws {
+            /// `owned` leaves what an earlier run on the hosts owns; else a failed test would fail the ones after it.
+            init(_ text: String, by controller: Controller? = nil, owned: Bool = false) async throws {
                 let controller = try controller ?? Controller()
                 self.controller = controller
                 book = controller.folder.path + "/rolling-drill.yaml"
                 file = "/run/rollbook-drill-\(UUID().uuidString.prefix(8))"
                 try Data(text.utf8).write(to: URL(filePath: book))
+                guard !owned else { return }
+                for host in RollingRunTests.hosts {
+                    _ = try await Lab.here.shell(host, "rm -f /var/lib/rollbook-host/owner")
+                }
             }
 
             var run: [String] { ["run", book, "--set", "file=\(file)", "--yes", "--format", "json"] }
@@ -88,7 +93,7 @@ extension LabSuite {
             var killed = 0
             var runs = 0
             while killed < kills {
-                let drill = try Drill(Self.runbook())
+                let drill = try await Drill(Self.runbook())
                 runs += 1
                 var arguments = drill.run
                 for attempt in 0... {
@@ -117,7 +122,7 @@ extension LabSuite {
 
         @Test("steps that kill their own ssh session, and sshd with it, run once and are found again")
         func sessionKilled() async throws {
-            let drill = try Drill(Self.runbook(middle: "pkill -KILL -x sshd || :; sleep 1; systemctl restart ssh"))
+            let drill = try await Drill(Self.runbook(middle: "pkill -KILL -x sshd || :; sleep 1; systemctl restart ssh"))
             let answer = try await drill.controller.process(drill.run).run()
             #expect(answer.code == 0, "\(answer)")
             try await drill.expectEnd()
@@ -129,7 +134,7 @@ extension LabSuite {
             let text = Self.runbook(
                 middle: "[ \"$2\" != 'second worker2' ] || { sleep 2; : >/run/rollbook-drill-waits; sleep 30; }"
             )
-            let drill = try Drill(text.replacing("/run/", with: "/var/tmp/"))
+            let drill = try await Drill(text.replacing("/run/", with: "/var/tmp/"))
             let file = drill.file.replacing("/run/", with: "/var/tmp/")
             let arguments = ["run", drill.book, "--set", "file=\(file)", "--yes", "--format", "json"]
             let answer = try await drill.controller.process(arguments).run { running in
@@ -151,7 +156,7 @@ extension LabSuite {
 
         @Test("a link that goes silent in the middle of a step is found within 45 s, and the step was done once")
         func silentLink() async throws {
-            let drill = try Drill(Self.runbook(middle: "[ \"$2\" != 'second master2' ] || sleep 4"))
+            let drill = try await Drill(Self.runbook(middle: "[ \"$2\" != 'second master2' ] || sleep 4"))
             var process = drill.controller.process(drill.run)
             process.deadline = .seconds(180)
             let answer = try await process.run { running in
@@ -171,7 +176,7 @@ extension LabSuite {
 
         @Test("a second INT lets go within a second; the step goes on, and resume takes it up")
         func detached() async throws {
-            let drill = try Drill(Self.runbook(middle: "sleep 3"))
+            let drill = try await Drill(Self.runbook(middle: "sleep 3"))
             let answer = try await drill.controller.process(drill.run).run { running in
                 try await running.line(with: "\"step.began\"", "master1", "shell.run-2")
                 try await Task.sleep(for: .milliseconds(400))
@@ -194,7 +199,7 @@ extension LabSuite {
         @Test("abandoned, it takes back what it did on every host, newest first")
         func abandoned() async throws {
             let middle = "[ \"$2\" != 'second lb1' ] || exit 9"
-            let drill = try Drill(Self.runbook(middle: middle, undo: true))
+            let drill = try await Drill(Self.runbook(middle: middle, undo: true))
             let answer = try await drill.controller.process(drill.run).run()
             #expect(answer.code == 5, "\(answer)")
             let entry = try #require(try await drill.controller.runs().first)
@@ -219,9 +224,9 @@ extension LabSuite {
         @Test("another controller is refused while a run is held, takes over only when told, and fences the first off")
         func twoControllers() async throws {
             let middle = "[ \"$2\" != 'second worker1' ] || [ -e \"$1.go\" ] || exit 9"
-            let first = try Drill(Self.runbook(middle: middle))
+            let first = try await Drill(Self.runbook(middle: middle))
             #expect(try await first.controller.process(first.run).run().code == 5)
-            let second = try Drill(Self.runbook())
+            let second = try await Drill(Self.runbook(), owned: true)
             let refused = try await second.controller.process(second.run).run()
             #expect(refused.code == 7, "\(refused)")
             #expect(refused.errors.contains("it is owned by run "), "\(refused)")
@@ -243,7 +248,7 @@ extension LabSuite {
 
         @Test("a host left out is in the plan and not in the run; one whose absence would break quorum is refused")
         func without() async throws {
-            let drill = try Drill(Self.runbook())
+            let drill = try await Drill(Self.runbook())
             let refused = try await drill.controller.process(drill.run + ["--without", "master3"]).run()
             #expect(refused.code == 4, "\(refused)")
             #expect(refused.errors.contains("1 of 3 masters would be left, 2 are needed"), "\(refused)")
@@ -258,7 +263,7 @@ extension LabSuite {
 
         @Test("twenty starts at once: exactly one owns the cluster, and the others say who")
         func twentyStarts() async throws {
-            let drill = try Drill(Self.runbook())
+            let drill = try await Drill(Self.runbook())
             let answers = try await withThrowingTaskGroup(of: Answer.self) { group in
                 for _ in 0..<20 { group.addTask { try await drill.controller.process(drill.run).run() } }
                 return try await group.reduce(into: []) { $0.append($1) }

@@ -15,10 +15,10 @@ extension Executor {
 
     private func takeBack() async throws -> Ending {
         let unknown = try await findOutcomes()
-        guard unknown.isEmpty else { return try end(unknown, isHeld: true) }
+        guard unknown.isEmpty else { return try await end(unknown, isHeld: true) }
         var stopped: [HostName: OperatorMessage] = [:]
         for step in plan.steps.reversed() where stopped[step.host] == nil {
-            if stop.requested != nil { return try end([], isHeld: true) }
+            if stop.requested != nil { return try await end([], isHeld: true) }
             guard let known = journal.state[step.id] else { continue }
             switch step.reversal {
             case .nothingToUndo: continue
@@ -32,10 +32,11 @@ extension Executor {
                 )
             case .undoable:
                 guard known.phase == .ok else { continue }
-                if let failure = try await undo(step, known) { return try end([failure], isHeld: true) }
+                if let failure = try await undo(step, known) { return try await end([failure], isHeld: true) }
             }
         }
-        return try endAbandoned(plan.cluster.hosts.compactMap { stopped[$0.name] })
+        let left = plan.cluster.hosts.compactMap { stopped[$0.name] }
+        return try await finish(.abandoned, ExitCode.mostSevere(left.map(\.code)), left)
     }
 
     /// Asks hosts and steps what came of everything that was begun; what stays unknown is returned.
@@ -89,15 +90,6 @@ extension Executor {
             place: "\(step.host)/\(step.kind)",
             link: VerifiedConnections(connections, plan: plan)
         )
-    }
-
-    private func endAbandoned(_ left: [OperatorMessage]) throws -> Ending {
-        let code = ExitCode.mostSevere(left.map(\.code))
-        let summary = try JSONValue(encoding: left)
-        try journal.append(
-            .runEnd(RunEnd(result: .abandoned, exitCode: code, summary: .object(["problems": summary])))
-        )
-        return Ending(result: .abandoned, exitCode: code, problems: left)
     }
 }
 

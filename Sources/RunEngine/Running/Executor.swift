@@ -81,10 +81,10 @@ package struct Executor: Sendable {
         do {
             if let fence, !fence.hosts.isEmpty {
                 do { try await fence.claimAll(epoch: journal.state.epoch ?? 0) } catch let message as OperatorMessage {
-                    return try await giveBack(after: try end([message], isHeld: true))
+                    return try await end([message], isHeld: true)
                 }
             }
-            return try await giveBack(after: try await work())
+            return try await work()
         } catch is CancellationError {
             let signal = stop.requested ?? .terminate
             try journal.append(.runInterrupted(RunInterrupted(signal: signal)))
@@ -93,15 +93,9 @@ package struct Executor: Sendable {
         }
     }
 
-    private func giveBack(after ending: Ending) async throws -> Ending {
-        if let fence, !holdsHosts { await fence.release() }
-        return ending
-    }
-
     /// Whether a host is left in a state that only this run can explain.
     private var holdsHosts: Bool {
         let state = journal.state
-        guard state.status == .held else { return false }
         return plan.steps.contains { step in
             guard let known = state[step.id], known.intent != nil, known.phase != .refused else { return false }
             return (try? registry.step(step.kind, step.parameters).traits.changesHost) ?? true
@@ -117,19 +111,19 @@ package struct Executor: Sendable {
                 if !lanes[index].isEmpty { unproven = stage }
                 continue
             }
-            if stop.requested != nil { return try end(problems, isHeld: true) }
+            if stop.requested != nil { return try await end(problems, isHeld: true) }
             if let finished = unproven, let closed = try await closedGate(after: finished) {
-                return try end(problems + [closed], isHeld: true)
+                return try await end(problems + [closed], isHeld: true)
             }
             unproven = nil
             let (found, isHeld) = try await run(stage, index)
             problems += found
-            if isHeld { return try end(problems, isHeld: true) }
+            if isHeld { return try await end(problems, isHeld: true) }
         }
         if let finished = unproven, let closed = try await closedGate(after: finished) {
-            return try end(problems + [closed], isHeld: true)
+            return try await end(problems + [closed], isHeld: true)
         }
-        return try end(problems, isHeld: false)
+        return try await end(problems, isHeld: false)
     }
 
     /// The steps of one host in a stage, in plan order.
@@ -209,7 +203,7 @@ package struct Executor: Sendable {
     }
 
     /// Records how the session ends: done only when every step is, held while an outcome is not known.
-    func end(_ problems: [OperatorMessage], isHeld: Bool) throws -> Ending {
+    func end(_ problems: [OperatorMessage], isHeld: Bool) async throws -> Ending {
         let state = journal.state
         let isUndecided = plan.steps.contains { state[$0.id]?.needsProbe ?? false }
         let left = plan.steps.count { !(state[$0.id]?.isSatisfied ?? false) }
@@ -231,6 +225,13 @@ package struct Executor: Sendable {
             let message = OperatorMessage(.fault, "\(left) steps of the plan were not executed")
             (result, code, problems) = (.held, message.code, [message])
         }
+        return try await finish(result, code, problems)
+    }
+
+    /// Gives the hosts back, then records the end: a process that dies in between leaves a run to be resumed, never hosts that
+    /// belong to a run that is over.
+    func finish(_ result: RunEnd.Result, _ code: ExitCode, _ problems: [OperatorMessage]) async throws -> Ending {
+        if let fence, result != .held || !holdsHosts { await fence.release() }
         let summary = try JSONValue(encoding: problems)
         try journal.append(
             .runEnd(RunEnd(result: result, exitCode: code, summary: .object(["problems": summary])))

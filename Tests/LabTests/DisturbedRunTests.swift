@@ -95,24 +95,15 @@ extension LabSuite {
 
         @Test("a clock that jumps ten years in the middle is noted and changes nothing")
         func clockJumps() async throws {
-            let drill = try await Drill(RollingRunTests.runbook(middle: "sleep 0.3"))
-            let clock = drill.controller.folder.path + "/faketime"
-            try Data("+0y".utf8).write(to: URL(filePath: clock))
-            let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-            var process = drill.controller.process(drill.run)
-            process = Process(
-                program: process.program,
-                arguments: process.arguments,
-                environment: process.environment.merging([
-                    "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1",
-                    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                ]) { $1 },
+            let drill = try await Drill(RollingRunTests.runbook(middle: "sleep 0.5"))
+            // The wrapper, because the runtime finds no arguments behind an environment that the library changed itself.
+            let process = drill.controller.process(drill.run)
+            let answer = try await Process(
+                program: "/usr/bin/faketime",
+                arguments: ["-m", "--exclude-monotonic", "-f", "+10y", process.program] + process.arguments,
+                environment: process.environment.merging(["FAKETIME_START_AFTER_SECONDS": "2"]) { $1 },
                 directory: process.directory
-            )
-            let answer = try await process.run { running in
-                try await running.line(with: "\"step.began\"", "master2")
-                try Data("+10y".utf8).write(to: URL(filePath: clock))
-            }
+            ).run()
             #expect(answer.code == 0, "\(answer)")
             try await drill.expectEnd()
             let run = try #require(try await drill.controller.runs().first).run

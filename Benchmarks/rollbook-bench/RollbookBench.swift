@@ -49,6 +49,8 @@ enum RollbookBench {
 private struct Connections: HostConnections {
     let transport: SSHTransport
 
+    func drop(_ host: HostName) async {}
+
     var executor: (any TaskExecutor)? { transport.executor }
 
     func connection(to host: Host) async throws(TransportError) -> any HostConnection {

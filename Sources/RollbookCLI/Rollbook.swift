@@ -10,6 +10,12 @@ package enum Rollbook {
     }
 
     static func run(_ arguments: [String]) async -> ExitCode {
+        // Also what is left of a command line that the runtime could not read (no descriptor for it, say): never a success.
+        guard !arguments.isEmpty else {
+            Terminal.error(RootCommand.helpMessage())
+            Terminal.error("rollbook: usage: a command is missing. Nothing was done. Next: rollbook --help")
+            return .usage
+        }
         do {
             try RootCommand.checkName(arguments.first)
             var command = try RootCommand.parseAsRoot(arguments)

@@ -118,6 +118,9 @@ package final class SimulatedCluster: HostConnections {
         return SimulatedConnection(host: host.name, cluster: self, link: link)
     }
 
+    /// Every connection is a new one here.
+    package func drop(_ host: HostName) async {}
+
     private func begin(_ call: Call) -> (Fault?, link: Int) {
         let (fault, watch) = core.withLock { core in
             core.calls.append(call)

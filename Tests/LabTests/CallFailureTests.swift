@@ -12,28 +12,28 @@ extension LabSuite {
             var testDescription: String { "\(call) with \(error)" }
         }
 
-        private static let runbook = """
-            format: 1
-            runbook: two-lines
-            summary: Add two lines on two hosts.
-            inputs:
-              file: { type: string, required: true }
-            stages:
-              - name: Lines
-                on: master1,lb1
-                serial: 1
-                steps:
-                  - uses: shell.run
-                    with:
-                      arguments: ["${inputs.file}", first]
-                      script: echo "$2" >>"$1"
-                      probe: "[ -e \\"$1\\" ] || exit 1; grep -qx \\"$2\\" \\"$1\\""
-                  - uses: shell.run
-                    with:
-                      arguments: ["${inputs.file}", second]
-                      script: echo "$2" >>"$1"
-                      probe: "[ -e \\"$1\\" ] || exit 1; grep -qx \\"$2\\" \\"$1\\""
-            """
+        private static let runbook: String = {
+            let steps = ["first", "second"].map { word in
+                """
+                      - uses: shell.run
+                        with:
+                          arguments: ["${inputs.file}", \(word)]
+                          script: echo "$2" >>"$1"
+                          probe: "[ -e \\"$1\\" ] || exit 1; grep -qx \\"$2\\" \\"$1\\""
+
+                """
+            }.joined()
+            let stages = ["master1", "lb1"].map { "  - name: On \($0)\n    on: \($0)\n    steps:\n\(steps)" }
+            return """
+                format: 1
+                runbook: two-lines
+                summary: Add two lines on two hosts.
+                inputs:
+                  file: { type: string, required: true }
+                stages:
+                \(stages.joined())
+                """
+        }()
 
         @Test(
             "no hang, no false success, nothing sent that is not in the journal, and resume ends it with every effect once",
@@ -112,7 +112,9 @@ extension LabSuite {
             process = Process(
                 program: "/usr/bin/strace",
                 arguments: ["-f", "-qq"] + options + [process.program] + drill.run,
-                environment: process.environment,
+                // SwiftNIO traps when reading its own wake-up descriptor fails; that is a death like any other, and resume must do.
+                // The runtime's own backtrace of it would wait for ever, for it cannot read either.
+                environment: process.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 },
                 directory: process.directory
             )
             return try await process.run()

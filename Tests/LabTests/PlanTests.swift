@@ -139,12 +139,50 @@ extension LabSuite {
             _ apply: (String, String...) async throws -> Answer
         ) async throws {
             let inventory = text(of: controller.inventory)
-            try Data((inventory + "# changed\n").utf8).write(to: URL(filePath: controller.inventory))
-            let answer = try await apply(plan, "--quiet")
+            for (from, to, difference) in [
+                ("\n", "\n# changed\n", "its text is another, though it means the same"),
+                ("10.77.0.32", "10.77.0.33", "hosts.lb2.clusterAddress was 10.77.0.32, is 10.77.0.33"),
+            ] {
+                let changed = inventory.replacing(from, with: to, maxReplacements: 1)
+                try #require(changed != inventory)
+                try Data(changed.utf8).write(to: URL(filePath: controller.inventory))
+                try await expectStale(try await apply(plan, "--quiet"), "inventory", difference)
+            }
             try Data(inventory.utf8).write(to: URL(filePath: controller.inventory))
+
+            // A runbook of the same name on the disk takes the place of the shipped one.
+            let folder = controller.folder.path + "/Runbooks"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let shipped = try await controller.rollbook("runbooks", "show", "nightly-backup", "--source")
+            try #require(shipped.code == 0, "\(shipped)")
+            try Data((shipped.output + "# changed\n").utf8).write(to: URL(filePath: folder + "/nightly-backup.yaml"))
+            try await expectStale(try await apply(plan, "--quiet"), "runbook", "it was sha256:")
+            try FileManager.default.removeItem(atPath: folder)
+
+            let keys = "\(controller.lab.state)/known_hosts"
+            let copy = controller.folder.path + "/known_hosts"
+            let without = text(of: keys).split(separator: "\n").filter { !$0.contains("10.77.0.22") }
+            try Data((without.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: copy))
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy)
+            let other = try Controller(state: controller.state, knownHosts: copy)
+            let moved = try await other.process(["apply", plan, "--yes", "--quiet"]).run()
+            #expect(moved.code == 8 && moved.errors.contains("rollbook: stale: inventory: "), "\(moved)")
+
+            let newer = controller.folder.path + "/newer.json"
+            let format = text(of: plan).replacing("\"v\":1}", with: "\"v\":2}")
+            try #require(format != text(of: plan))
+            try Data(format.utf8).write(to: URL(filePath: newer))
+            let refused = try await apply(newer, "--quiet")
+            #expect(refused.code == 9, "an altered file, whatever it says of itself: \(refused)")
+        }
+
+        private func expectStale(_ answer: Answer, _ what: String, _ difference: String) async throws {
             #expect(answer.code == 8, "\(answer)")
-            #expect(answer.errors.contains("rollbook: stale: inventory: changed since the plan was made"), "\(answer)")
-            #expect(answer.errors.contains("Next: plan again: rollbook plan nightly-backup"), "\(answer)")
+            #expect(
+                answer.errors.contains("rollbook: stale: \(what): changed since the plan was made: \(difference)"),
+                "\(answer)"
+            )
+            #expect(answer.errors.contains("Nothing was sent. Next: plan again: rollbook plan nightly-backup"), "\(answer)")
         }
     }
 }

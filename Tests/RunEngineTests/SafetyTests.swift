@@ -103,6 +103,6 @@ struct SafetyTests {
             trial.hosts.inject { $0.kind == .identity ? .lostAfter : nil }
         }
         #expect(finished.ending.exitCode == .unreachable)
-        #expect(finished.phase("1.master1.toy.add") == .failed)
+        #expect(finished.phase("1.master1.toy.add") == .refused)
     }
 }

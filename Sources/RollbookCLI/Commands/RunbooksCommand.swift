@@ -46,10 +46,12 @@ struct RunbooksShowCommand: ParsableCommand {
     )
 
     @Argument(help: "Runbook name, or a YAML file.") var name: String
+    @Flag(help: "Print the YAML itself: a start for one of your own.") var source = false
     @OptionGroup var state: StateOptions
 
     func run() throws {
         let entry = try RunbookSource(try Surroundings.current(), registry: .shipped).find(name)
+        if source { return try Terminal.machineAnswer(String(decoding: entry.bytes, as: UTF8.self)) }
         let runbook = entry.runbook
         if state.format == .json { return try JSONAnswer.print(json(of: runbook)) }
         var lines = ["\(runbook.name): \(runbook.summary)", "  from    \(entry.path ?? "built in")"]

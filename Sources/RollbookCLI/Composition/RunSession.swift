@@ -75,7 +75,8 @@ struct RunSession: Sendable {
         PlanBindings(
             inventory: context.inventory.digest,
             runbook: entry.runbook.digest,
-            knownHosts: context.hostKeys.digest
+            knownHosts: context.hostKeys.digest,
+            runbookFile: entry.isNamedFile ? entry.path.map(surroundings.absolute) : nil
         )
     }
 

@@ -19,22 +19,33 @@ struct RunbookSource: Sendable {
         let name: String
         /// The file, or nil for the one built in.
         let path: String?
+        /// A person named the file, so it is not found again by the runbook's name.
+        var isNamedFile = false
         let runbook: Runbook
+        /// The file's text.
+        let bytes: [UInt8]
     }
 
     /// Finds a runbook by name, or reads the file that is named.
     func find(_ name: String) throws -> Entry {
         if name.contains("/") || name.hasSuffix(".yaml") {
-            return Entry(name: name, path: name, runbook: try load(try ManifestFile.read(name), path: name))
+            var entry = try entry(name, try ManifestFile.read(name), path: name)
+            entry.isNamedFile = true
+            return entry
         }
         guard isSafeName(name) else { throw unknown(name) }
         for folder in folders {
             let path = "\(folder)/\(name).yaml"
             guard FileManager.default.fileExists(atPath: path) else { continue }
-            return Entry(name: name, path: path, runbook: try load(try ManifestFile.read(path), path: path))
+            return try entry(name, try ManifestFile.read(path), path: path)
         }
         guard let bytes = ShippedRunbooks.all[name] else { throw unknown(name) }
-        return Entry(name: name, path: nil, runbook: try load(bytes, path: "\(name).yaml (built in)"))
+        return try entry(name, bytes, path: nil)
+    }
+
+    private func entry(_ name: String, _ bytes: [UInt8], path: String?) throws -> Entry {
+        let runbook = try load(bytes, path: path ?? "\(name).yaml (built in)")
+        return Entry(name: name, path: path, runbook: runbook, bytes: bytes)
     }
 
     var names: [String] {

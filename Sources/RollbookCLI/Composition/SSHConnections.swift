@@ -21,6 +21,9 @@ struct SSHConnections: HostConnections {
         return FramedConnection(try await transport.connect(to: host), become: host.ssh.become, password: password)
     }
 
+    /// The transport forgets lost links by itself.
+    func drop(_ host: HostName) async {}
+
     /// The keys a host offers; nothing is authenticated and nothing trusted.
     func scan(_ host: Host) async throws(TransportError) -> [OfferedHostKey] { try await transport.scan(host) }
 

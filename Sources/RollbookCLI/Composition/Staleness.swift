@@ -10,7 +10,7 @@ struct Staleness {
 
     /// - Throws: `OperatorMessage` with code `stale` that names what is another now.
     func check(_ plan: Plan, id: String) throws {
-        let now = session.bindings(of: try session.source.find(plan.runbook))
+        let now = session.bindings(of: try session.source.find(plan.bindings.runbookFile ?? plan.runbook))
         if plan.bindings.inventory != now.inventory { throw stale("inventory", try inventoryDifference(plan), plan) }
         let included = try plan.bindings.includes.sorted { $0.key < $1.key }.map {
             ("included runbook \($0.key)", $0.value, try session.source.find($0.key).runbook.digest)
@@ -50,7 +50,7 @@ struct Staleness {
             at: name,
             "changed since the plan was made: \(difference)",
             state: "Nothing was sent",
-            next: "plan again: rollbook plan \(plan.runbook) --out FILE"
+            next: "plan again: rollbook plan \(plan.bindings.runbookFile ?? plan.runbook) --out FILE"
         )
     }
 }

@@ -67,12 +67,13 @@ package actor FactCache {
     ) async
         -> [(FactRequest, Result<ProbeBatch.Answer, FactFailure>)]
     {
-        let batch = ProbeBatch(requests.map(\.command))
         do {
-            let connection = try await connections.connection(to: host)
-            let output = CollectingSink(limit: 16 << 20)
-            let result = try await connection.download(batch.command, to: output, limits: .short)
-            let answers = batch.answers(output: output.bytes, errorOutput: result.errorOutput.bytes)
+            let answers: [ProbeBatch.Answer?]
+            do { answers = try await ask(requests, of: host, over: connections) } catch  where error.kind == .lost {
+                // Reading twice is harmless, and a link that was idle for long may be found dead only now.
+                await connections.drop(host.name)
+                answers = try await ask(requests, of: host, over: connections)
+            }
             return zip(requests, answers).map { request, answer in
                 (request, answer.map(Result.success) ?? .failure(missing(request)))
             }
@@ -81,6 +82,18 @@ package actor FactCache {
                 ($0, .failure(FactFailure(host: host.name, fact: $0.name, message: error.ofReading.message)))
             }
         }
+    }
+
+    private static func ask(
+        _ requests: [FactRequest],
+        of host: Host,
+        over connections: any HostConnections
+    ) async throws(TransportError) -> [ProbeBatch.Answer?] {
+        let batch = ProbeBatch(requests.map(\.command))
+        let connection = try await connections.connection(to: host)
+        let output = CollectingSink(limit: 16 << 20)
+        let result = try await connection.download(batch.command, to: output, limits: .short)
+        return batch.answers(output: output.bytes, errorOutput: result.errorOutput.bytes)
     }
 
     private static func missing(_ request: FactRequest) -> FactFailure {

@@ -79,8 +79,17 @@ package struct PlanBindings: Sendable, Hashable, Codable {
     package let knownHosts: String
     /// Digests of the runbooks it includes, at any depth, by name.
     package let includes: [String: String]
+    /// Absolute path of the runbook when a person named a file; nil when it is found by its name.
+    package let runbookFile: String?
 
-    package init(inventory: String, runbook: String, knownHosts: String, includes: [String: String] = [:]) {
+    package init(
+        inventory: String,
+        runbook: String,
+        knownHosts: String,
+        includes: [String: String] = [:],
+        runbookFile: String? = nil
+    ) {
+        self.runbookFile = runbookFile
         self.inventory = inventory
         self.runbook = runbook
         self.knownHosts = knownHosts
@@ -89,7 +98,13 @@ package struct PlanBindings: Sendable, Hashable, Codable {
 
     /// The same with the runbooks that turned out to be included.
     func adding(_ included: [String: String]) -> PlanBindings {
-        PlanBindings(inventory: inventory, runbook: runbook, knownHosts: knownHosts, includes: included)
+        PlanBindings(
+            inventory: inventory,
+            runbook: runbook,
+            knownHosts: knownHosts,
+            includes: included,
+            runbookFile: runbookFile
+        )
     }
 }
 

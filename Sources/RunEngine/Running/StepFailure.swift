@@ -7,6 +7,8 @@ struct StepFailure: Error {
     let message: OperatorMessage
     /// Nobody knows whether the change was made.
     let outcomeIsUnknown: Bool
+    /// The way to the host failed, not what was asked of it.
+    var isOfLink = false
 
     init(_ message: OperatorMessage, outcomeIsUnknown: Bool) {
         self.message = message
@@ -21,9 +23,11 @@ struct StepFailure: Error {
         case let error as TransportError:
             message = error.message.completed(place: place)
             outcomeIsUnknown = error.commandMayHaveStarted
+            isOfLink = true
         case let error as FactFailure:
             message = error.message.completed(place: place)
             outcomeIsUnknown = false
+            isOfLink = error.message.code == .unreachable
         case let error as any OperatorMessageConvertible:
             message = error.operatorMessage.completed(place: place)
             outcomeIsUnknown = false

@@ -88,9 +88,7 @@ extension StepTurn {
         switch effect {
         case .success: result = .ok
         case .failure(let thrown):
-            result =
-                thrown.message.code == .locked
-                ? .refused : thrown.outcomeIsUnknown && !mayRepeat ? .unknown : .failed
+            result = outcome(of: thrown, operations)
             failure = spoken(thrown.message, as: result)
         }
         let done = try? effect.get()
@@ -120,6 +118,17 @@ extension StepTurn {
         )
         if result != .unknown { await remove(operations.settled) }
         return failure
+    }
+
+    /// What is known after a failure.
+    ///
+    /// When only the way to the host failed, a guarded step of which no operation was begun was refused, and may begin anew;
+    /// one whose operations ended is to be looked at again, for what it still wanted to see is not a failure of what it did.
+    private func outcome(of failure: StepFailure, _ operations: OperationLedger) -> StepOutcome.Result {
+        if failure.message.code == .locked { return .refused }
+        if failure.outcomeIsUnknown { return mayRepeat ? .failed : .unknown }
+        guard planned.stepClass == .guarded, failure.isOfLink else { return .failed }
+        return operations.settled.isEmpty ? .refused : .unknown
     }
 
     /// The message with the code that fits what was recorded.

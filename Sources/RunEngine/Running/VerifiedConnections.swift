@@ -36,5 +36,5 @@ actor VerifiedConnections: HostConnections {
     }
 
     /// Forgets a connection whose link was lost: the next one is made anew, and checked anew.
-    func drop(_ host: HostName) { verified[host] = nil }
+    func drop(_ host: HostName) async { verified[host] = nil }
 }

@@ -119,6 +119,9 @@ package struct StepServices: Sendable {
 package protocol HostConnections: Sendable {
     func connection(to host: Host) async throws(TransportError) -> any HostConnection
 
+    /// Forgets a connection whose link was lost: the next one is made anew.
+    func drop(_ host: HostName) async
+
     /// Where tasks run best that only pass bytes between many hosts and memory; nil for anywhere.
     var executor: (any TaskExecutor)? { get }
 }

@@ -50,7 +50,7 @@ extension LabSuite {
             try await drill.cleanUp()
             try #require(count > 0, "an undisturbed run makes no \(failure.call)")
             // Every one when they are few, else as many spread over all; ROLLBOOK_CALLS asks for more.
-            let wanted = ProcessInfo.processInfo.environment["ROLLBOOK_CALLS"].flatMap { Int($0) } ?? 6
+            let wanted = ProcessInfo.processInfo.environment["ROLLBOOK_CALLS"].flatMap { Int($0) } ?? 4
             let step = max(1, count / wanted)
             var codes: [Int32: Int] = [:]
             for number in stride(from: 1, through: count, by: step) {

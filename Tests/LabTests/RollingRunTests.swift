@@ -88,7 +88,7 @@ extension LabSuite {
 
         @Test("killed at random moments, again and again, ends as an undisturbed run with every effect once")
         func randomKills() async throws {
-            let kills = ProcessInfo.processInfo.environment["ROLLBOOK_KILLS"].flatMap { Int($0) } ?? 24
+            let kills = ProcessInfo.processInfo.environment["ROLLBOOK_KILLS"].flatMap { Int($0) } ?? 16
             var random = SplitMix64(seed: UInt64.random(in: .min ... .max))
             var killed = 0
             var runs = 0

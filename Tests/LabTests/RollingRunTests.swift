@@ -122,7 +122,8 @@ extension LabSuite {
 
         @Test("steps that kill their own ssh session, and sshd with it, run once and are found again")
         func sessionKilled() async throws {
-            let drill = try await Drill(Self.runbook(middle: "pkill -KILL -x sshd || :; sleep 1; systemctl restart ssh"))
+            let middle = "pkill -KILL -x sshd || :; sleep 1; systemctl restart ssh"
+            let drill = try await Drill(Self.runbook(middle: middle))
             let answer = try await drill.controller.process(drill.run).run()
             #expect(answer.code == 0, "\(answer)")
             try await drill.expectEnd()

@@ -8,14 +8,15 @@ import RemoteShell
 /// Confined to one event loop; only the sink is called elsewhere.
 final class SinkWriter {
     /// Bytes that may wait for the sink; enough for it to be busy while the loop decrypts the next ones.
-    private static let limit = 1024 * 1024
+    private static let limit = 512 * 1024
 
     private let sink: any ByteSink
     private let loop: any EventLoop
     /// Told after every write.
     private let progressed: () -> Void
-    private var waiting: [[UInt8]] = []
-    private var underWay = 0
+    /// What came since the write under way began; this and the bytes being written take turns in two buffers.
+    private var waiting: [UInt8] = []
+    private var spare: [UInt8] = []
     private var isWriting = false
     private var whenIdle: (() -> Void)?
     /// What the sink threw; it is not called again after that.
@@ -27,12 +28,11 @@ final class SinkWriter {
         self.progressed = progressed
     }
 
-    var hasRoom: Bool { underWay < Self.limit }
+    var hasRoom: Bool { waiting.count < Self.limit }
 
     func write(_ bytes: RawSpan) {
         guard failure == nil else { return }
-        waiting.append(unsafe bytes.withUnsafeBytes { unsafe Array($0) })
-        underWay += bytes.byteCount
+        unsafe bytes.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
         if !isWriting { writeNext() }
     }
 
@@ -42,23 +42,28 @@ final class SinkWriter {
     }
 
     private func writeNext() {
-        let (sink, parts) = (sink, waiting)
-        waiting = []
+        let part = waiting
+        waiting = spare
+        spare = []
         isWriting = true
+        let sink = sink
         let bound = NIOLoopBound(self, eventLoop: loop)
         NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
-            for part in parts { try sink.write(unsafe part.span.bytes) }
+            try sink.write(unsafe part.span.bytes)
+            return part
         }
-        .whenComplete { result in bound.value.wrote(parts, result) }
+        .whenComplete { result in bound.value.wrote(result) }
     }
 
-    private func wrote(_ parts: [[UInt8]], _ result: Result<Void, any Error>) {
+    private func wrote(_ result: Result<[UInt8], any Error>) {
         isWriting = false
-        underWay -= parts.reduce(0) { $0 + $1.count }
-        if case .failure(let error) = result {
+        switch result {
+        case .success(let written):
+            spare = written
+            spare.removeAll(keepingCapacity: true)
+        case .failure(let error):
             failure = error
             waiting = []
-            underWay = 0
         }
         if !waiting.isEmpty { writeNext() }
         progressed()

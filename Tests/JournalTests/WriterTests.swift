@@ -53,6 +53,20 @@ struct WriterTests {
         #expect(throws: JournalError.self) { try writer.append(.note(Note(kind: "late"))) }
     }
 
+    @Test("intent and outcome are each durable before the next begins; what that costs is printed")
+    func cost() throws {
+        let writer = try SampleRun.makeWriter(in: folder)
+        let clock = ContinuousClock()
+        let times = try (0..<200).map { number in
+            try clock.measure {
+                try writer.append(SampleRun.intent("s\(number)"))
+                try writer.append(SampleRun.outcome("s\(number)"))
+            }
+        }.sorted()
+        #expect(try JournalReader.verify(folder).records.count == 401)
+        print("intent and outcome: median \(times[100]), 99 of 100 within \(times[197])")
+    }
+
     @Test("room for every intent and outcome is reserved at the start, and given back at the end")
     func reserve() throws {
         let writer = try SampleRun.makeWriter(in: folder)

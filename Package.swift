@@ -71,7 +71,7 @@ let package = Package(
             name: "ShippedRunbooks",
             path: "Runbooks",
             exclude: ["README.md"],
-            resources: [.embedInCode("nightly-backup.yaml")],
+            resources: [.embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml")],
             swiftSettings: strict
         ),
 

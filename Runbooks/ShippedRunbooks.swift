@@ -2,6 +2,7 @@
 package enum ShippedRunbooks {
     /// File contents by runbook name.
     package static let all: [String: [UInt8]] = [
-        "nightly-backup": PackageResources.nightly_backup_yaml
+        "nightly-backup": PackageResources.nightly_backup_yaml,
+        "preflight": PackageResources.preflight_yaml,
     ]
 }

@@ -6,6 +6,9 @@ extension StepRegistry {
     /// A new kind is one file, its fixtures, and one line here.
     package static var shipped: StepRegistry {
         var registry = StepRegistry()
+        registry.register(CheckModules.self)
+        registry.register(CheckSwap.self)
+        registry.register(CheckSysctl.self)
         registry.register(CollectFiles.self)
         registry.register(CompareKeyspace.self)
         registry.register(OpenBackup.self)

@@ -1,11 +1,12 @@
 import ClusterModel
-import ClusterSteps
 import Foundation
 import Manifests
 import RunEngine
 import ShippedRunbooks
 import TestSupport
 import Testing
+
+@testable import ClusterSteps
 
 @Suite("Plans of the shipped runbooks")
 struct PlanGoldenTests {
@@ -44,6 +45,9 @@ struct PlanGoldenTests {
                         on: host.name.text
                     )
                 }
+            }
+            for host in cluster.hosts {
+                for fact in Fixtures.facts { trial.answer(fact, with: "debian-12-worker", on: host.name.text) }
             }
             let runbook = try RunbookLoader.load(text, path: "\(name).yaml", catalogue: StepRegistry.shipped)
             var views = StepServices()

@@ -1,10 +1,11 @@
 import BackupStore
 import ClusterModel
-import ClusterSteps
 import Foundation
 import RunEngine
 import TestSupport
 import Testing
+
+@testable import ClusterSteps
 
 /// What planning sees of the controller, as a case says it.
 struct CannedOutlook: BackupOutlook {
@@ -49,10 +50,13 @@ struct StepFixtureTests {
                 switch fact {
                 case EtcdStatus.name: trial.answer(EtcdStatus(pki: paths.pki), with: name, on: host)
                 case CertificateAuthority.name: trial.answer(CertificateAuthority(pki: paths.pki), with: name, on: host)
-                default:
+                case CollectableFiles.name:
                     for kind in CollectableFiles.Kind.allCases {
                         trial.answer(CollectableFiles(kind: kind, paths: paths), with: name, on: host)
                     }
+                default:
+                    let known = try #require(Fixtures.facts.first { type(of: $0).name == fact }, "\(fact)")
+                    trial.answer(known, with: name, on: host)
                 }
             }
         }

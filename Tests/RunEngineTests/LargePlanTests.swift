@@ -41,7 +41,9 @@ struct LargePlanTests {
             let bytes = try plan.bytes()
             #expect(try Plan.read(bytes, from: "memory").bytes() == bytes)
         }
-        print("\(count) hosts, \(plan.steps.count) steps: planned in \(planning), stored and read in \(storing); \(peak)")
+        print(
+            "\(count) hosts, \(plan.steps.count) steps: planned in \(planning), stored and read in \(storing); \(peak)"
+        )
     }
 
     @Test("a run over many hosts resumes from its middle, and asks only hosts that have something left to do")

@@ -34,13 +34,14 @@ struct PlanOverview {
             while line.last == " " { line.removeLast() }
             return line
         }
-        return table + ["   + to do   = nothing to do   ? known later   ! blocked   . not in the stage"]
+        return table + ["   + to do   = nothing to do   w warning   ? known later   ! blocked   . not in the stage"]
     }
 
     private func sign(of step: PlannedStep) -> String {
         switch step.decision {
         case .change: "+"
         case .noop: "="
+        case .warning: "w"
         case .unknown: "?"
         case .blocked: "!"
         }
@@ -51,10 +52,10 @@ extension String {
     func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }
 
-/// `worker1`, `worker1, worker2`, or `worker1 … worker480 (480 hosts)`.
+/// `worker1`, `worker1, worker2`, or `480 hosts from worker1 to worker500`.
 func hostList(_ hosts: [HostName]) -> String {
     guard hosts.count > 3, let first = hosts.first, let last = hosts.last else {
         return hosts.map(\.text).joined(separator: ", ")
     }
-    return "\(first) … \(last) (\(hosts.count) hosts)"
+    return "\(hosts.count) hosts from \(first) to \(last)"
 }

@@ -21,7 +21,8 @@ struct PlanView {
         if let without = plan.without { lines.append("  without   \(without.map(\.text).joined(separator: ", "))") }
         let steps = Dictionary(grouping: plan.steps, by: \.stage)
         for (index, stage) in plan.stages.enumerated() { lines += [""] + text(of: stage, index, steps[index] ?? []) }
-        lines += [""] + PlanOverview(plan).lines + [""] + summary
+        let overview = PlanOverview(plan).lines
+        lines += (overview.isEmpty ? [] : [""] + overview) + [""] + summary
         return lines.map(\.escapedForTerminal).joined(separator: "\n")
     }
 
@@ -92,6 +93,7 @@ struct PlanView {
     private func describe(_ step: PlannedStep) -> [String] {
         switch step.decision {
         case .noop(let reason): return ["nothing to do: \(reason)"]
+        case .warning(let reason): return ["WARNING: \(reason)"]
         case .unknown(let until): return ["known only after \(until)"]
         case .blocked(let message): return ["BLOCKED: \(message.event)"]
         case .change(let changes):
@@ -104,16 +106,18 @@ struct PlanView {
     }
 
     private var summary: [String] {
-        var counts = (change: 0, noop: 0, unknown: 0, blocked: 0)
+        var counts = (change: 0, noop: 0, warning: 0, unknown: 0, blocked: 0)
         for step in plan.steps {
             switch step.decision {
             case .change: counts.change += 1
             case .noop: counts.noop += 1
+            case .warning: counts.warning += 1
             case .unknown: counts.unknown += 1
             case .blocked: counts.blocked += 1
             }
         }
         var words = ["\(counts.change) to do", "\(counts.noop) with nothing to do"]
+        if counts.warning > 0 { words.append("\(counts.warning) with a warning") }
         if counts.unknown > 0 { words.append("\(counts.unknown) not known yet") }
         if counts.blocked > 0 { words.append("\(counts.blocked) blocked") }
         let radius = BlastRadius(of: plan).text

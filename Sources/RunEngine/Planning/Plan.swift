@@ -69,7 +69,7 @@ package struct Plan: Sendable, Hashable, Codable {
     }
 
     /// Whether executing it would do anything at all.
-    package var hasChanges: Bool { steps.contains { if case .noop = $0.decision { false } else { true } } }
+    package var hasChanges: Bool { steps.contains { !$0.decision.isNothingToDo } }
 }
 
 /// What the plan was computed from; a saved plan is refused when one of them is another now.
@@ -143,9 +143,21 @@ package struct PlannedGate: Sendable, Hashable, Codable {
 package struct PlannedStep: Sendable, Hashable, Codable {
     package enum Outlook: Sendable, Hashable {
         case noop(reason: String)
+        /// Nothing is done about what the reason says, and a person should know.
+        case warning(reason: String)
         case change([PlannedChange])
         case unknown(until: String)
         case blocked(OperatorMessage)
+
+        /// Facts read now decide nothing then.
+        var isDecidedLater: Bool { if case .unknown = self { true } else { false } }
+
+        var isNothingToDo: Bool {
+            switch self {
+            case .noop, .warning: true
+            case .change, .unknown, .blocked: false
+            }
+        }
     }
 
     package let id: StepID

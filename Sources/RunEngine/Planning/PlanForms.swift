@@ -3,13 +3,16 @@ import ClusterModel
 // How a plan writes what is one of several: an object whose `kind` says which. The forms are permanent (Format.md).
 
 extension PlannedStep.Outlook: Codable {
-    private enum Field: String, CodingKey { case kind, reason, changes, until, message }
+    private enum Field: String, CodingKey { case kind, reason, warning, changes, until, message }
     private enum Kind: String, Codable { case noop, change, unknown, blocked }
 
     package init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: Field.self)
         switch try fields.decode(Kind.self, forKey: .kind) {
-        case .noop: self = .noop(reason: try fields.decode(String.self, forKey: .reason))
+        case .noop:
+            let reason = try fields.decode(String.self, forKey: .reason)
+            let isWarning = try fields.decodeIfPresent(Bool.self, forKey: .warning) ?? false
+            self = isWarning ? .warning(reason: reason) : .noop(reason: reason)
         case .change: self = .change(try fields.decode([PlannedChange].self, forKey: .changes))
         case .unknown: self = .unknown(until: try fields.decode(String.self, forKey: .until))
         case .blocked: self = .blocked(try fields.decode(OperatorMessage.self, forKey: .message))
@@ -22,6 +25,10 @@ extension PlannedStep.Outlook: Codable {
         case .noop(let reason):
             try fields.encode(Kind.noop, forKey: .kind)
             try fields.encode(reason, forKey: .reason)
+        case .warning(let reason):
+            try fields.encode(Kind.noop, forKey: .kind)
+            try fields.encode(reason, forKey: .reason)
+            try fields.encode(true, forKey: .warning)
         case .change(let changes):
             try fields.encode(Kind.change, forKey: .kind)
             try fields.encode(changes, forKey: .changes)

@@ -134,6 +134,7 @@ package struct Planner: Sendable {
         let outlook: PlannedStep.Outlook =
             switch decision {
             case .noop(let reason): .noop(reason: reason)
+            case .warning(let reason): .warning(reason: reason)
             case .change(let changes): .change(changes)
             case .unknown(let step): .unknown(until: step)
             case .blocked(let message): .blocked(message.completed(place: "\(draft.target.name)/\(draft.call.kind)"))
@@ -148,7 +149,7 @@ package struct Planner: Sendable {
             reversal: traits.reversal,
             takesHostAway: traits.takesHostAway ? true : nil,
             decision: outlook,
-            preconditions: reader.preconditions
+            preconditions: outlook.isDecidedLater ? [] : reader.preconditions
         )
     }
 

@@ -66,7 +66,7 @@ struct StepTurn {
             let complete = message.completed(place: place)
             if state == nil { try record(.refused, complete.event, attempt: attempt) }
             return complete
-        case .noop(let reason):
+        case .noop(let reason), .warning(let reason):
             try record(.skipped, reason, attempt: attempt)
             return nil
         case .change, .unknown: break
@@ -87,7 +87,7 @@ struct StepTurn {
             }
             // An earlier attempt of this very step may be what changed it: what there is to do now decides.
             switch stale.decision {
-            case .noop(let reason):
+            case .noop(let reason), .warning(let reason):
                 try record(.skipped, reason, attempt: attempt)
                 return nil
             case .blocked: return stale.message
@@ -96,7 +96,7 @@ struct StepTurn {
         }
         if case .unknown = planned.decision {
             switch await decideNow().decision {
-            case .noop(let reason):
+            case .noop(let reason), .warning(let reason):
                 try record(.skipped, reason, attempt: attempt)
                 return nil
             case .blocked(let message):

@@ -79,6 +79,8 @@ package struct StepTarget: Sendable {
 package enum Decision: Sendable, Hashable {
     /// Nothing to do, and why not.
     case noop(String)
+    /// Something is not as it should be, and policy lets it pass: nothing is done about it.
+    case warning(String)
     case change([PlannedChange])
     /// It cannot be known before the named step ran.
     case unknown(until: String)

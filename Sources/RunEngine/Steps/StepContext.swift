@@ -39,6 +39,12 @@ package struct StepContext: Sendable {
         try history.results(ofKinds: Set(kinds), before: step)
     }
 
+    /// Facts read anew, for what the step itself has changed meanwhile.
+    package func lookAgain() -> any FactReader {
+        let cache = FactCache(cluster: target.cluster, connections: connections, parallel: 1)
+        return RecordingFactReader(cluster: target.cluster, cache: cache, views: services)
+    }
+
     /// Decodes a service that the composition root provides.
     package func service<Service>(_ type: Service.Type) throws -> Service { try services.get(type) }
 }

@@ -52,6 +52,7 @@ struct PlanViewTests {
             without: ["worker3"]
         )
         try expectGolden(try text(of: plan), "plan-every-form")
+        try expectGolden(JUnitReport(plan).text, "plan-every-form.junit")
     }
 
     @Test("a plan that would break quorum says so at its end")

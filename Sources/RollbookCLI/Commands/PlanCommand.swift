@@ -16,6 +16,8 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var inputs: InputOptions
     @OptionGroup var scope: ScopeOptions
     @Option(help: "Also write the plan to this new file, for `rollbook apply`.") var out: String?
+    @Option(help: "Also write the verdicts as JUnit XML to this new file: a suite a host, a case a step.") var junit:
+        String?
     @Flag(help: "Exit with 3 when there is something to do.") var check = false
 
     func run() async throws {
@@ -30,6 +32,7 @@ struct PlanCommand: AsyncParsableCommand {
         let id = ContentHash(of: bytes).text
         let text = try SavedPlan.text(of: bytes, id: id)
         if let out { try store(text, at: surroundings.absolute(out)) }
+        if let junit { try store(Array(JUnitReport(plan).text.utf8), at: surroundings.absolute(junit)) }
         if cluster.state.format == .json {
             try Terminal.machineAnswer(String(decoding: text, as: UTF8.self))
         } else {
@@ -50,13 +53,13 @@ struct PlanCommand: AsyncParsableCommand {
                 .refused,
                 at: path,
                 "there is such a file already",
-                next: "choose another name for --out"
+                next: "choose another name"
             )
         }
         do {
             try Data(bytes).write(to: URL(filePath: path), options: .withoutOverwriting)
         } catch {
-            throw OperatorMessage(.storage, at: path, "cannot write the plan: \(error)")
+            throw OperatorMessage(.storage, at: path, "cannot write it: \(error)")
         }
     }
 }

@@ -25,7 +25,8 @@ struct PlanOverview {
         }
         let isLong = hosts.count > 8
         let rows = isLong ? order.map { (hostList(members[$0] ?? []), $0) } : hosts.map { ($0.text, signs[$0] ?? []) }
-        let header = ("HOST", plan.stages.indices.map { String($0 + 1) })
+        let kinds = Dictionary(grouping: plan.steps, by: \.stage).mapValues { Set($0.map(\.kind)) }
+        let header = ("HOST", plan.stages.indices.map { title(of: $0, kinds[$0] ?? []) })
         let first = ([header] + rows).map(\.0.count).max() ?? 0
         let widths = plan.stages.indices.map { stage in ([header] + rows).map { $0.1[stage].count }.max() ?? 0 }
         let table = ([header] + rows).map { name, cells in
@@ -35,6 +36,12 @@ struct PlanOverview {
             return line
         }
         return table + ["   + to do   = nothing to do   w warning   ? known later   ! blocked   . not in the stage"]
+    }
+
+    /// The number of a stage, with what it does where that is one thing.
+    private func title(of stage: Int, _ kinds: Set<String>) -> String {
+        guard kinds.count == 1, let word = kinds.first?.split(separator: ".").last else { return String(stage + 1) }
+        return "\(stage + 1) \(word)"
     }
 
     private func sign(of step: PlannedStep) -> String {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClusterModel
+import RunEngine
 
 /// How an answer is printed.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case text, json }
@@ -88,4 +89,38 @@ struct ScopeOptions: ParsableArguments {
 struct OwnershipOptions: ParsableArguments {
     @Flag(help: "Take hosts over from another controller that did not give them back, and never will.")
     var takeOver = false
+}
+
+/// Which of a runbook's checks take part: steps whose kind begins with `preflight.`, by the rest of it.
+struct CheckOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Only these checks, such as swap; may be repeated.", valueName: "check"))
+    var only: [String] = []
+    @Option(help: ArgumentHelp("Not these checks; may be repeated.", valueName: "check"))
+    var skip: [String] = []
+
+    private static let prefix = "preflight."
+
+    /// The kinds to leave out.
+    func skipped(of runbook: Runbook) throws(OperatorMessage) -> Set<String> {
+        let kinds = Set(runbook.stages.flatMap(\.steps).map(\.kind)).filter { $0.hasPrefix(Self.prefix) }
+        var result = Set<String>()
+        if !only.isEmpty { result = kinds.subtracting(try named(only, "--only", kinds)) }
+        return result.union(try named(skip, "--skip", kinds))
+    }
+
+    private func named(_ names: [String], _ option: String, _ kinds: Set<String>) throws(OperatorMessage) -> Set<String>
+    {
+        var found = Set<String>()
+        for name in names {
+            let kind = name.hasPrefix(Self.prefix) ? name : Self.prefix + name
+            guard kinds.contains(kind) else {
+                let known = kinds.map { String($0.dropFirst(Self.prefix.count)) }.sorted()
+                let hint = nearest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+                let list = known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
+                throw OperatorMessage(.usage, at: "\(option) \(name)", "the runbook has no such check (\(list))\(hint)")
+            }
+            found.insert(kind)
+        }
+        return found
+    }
 }

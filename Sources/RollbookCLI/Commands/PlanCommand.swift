@@ -15,6 +15,7 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
     @OptionGroup var scope: ScopeOptions
+    @OptionGroup var checks: CheckOptions
     @Option(help: "Also write the plan to this new file, for `rollbook apply`.") var out: String?
     @Option(help: "Also write the verdicts as JUnit XML to this new file: a suite a host, a case a step.") var junit:
         String?
@@ -26,7 +27,7 @@ struct PlanCommand: AsyncParsableCommand {
         let view = RunView(cluster.state, time: surroundings.time)
         let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
         let entry = try session.source.find(runbook)
-        let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope)
+        let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope, checks: checks)
         await context.connections.close()
         let bytes = try plan.bytes()
         let id = ContentHash(of: bytes).text

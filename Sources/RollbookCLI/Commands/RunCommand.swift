@@ -14,6 +14,7 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
     @OptionGroup var scope: ScopeOptions
+    @OptionGroup var checks: CheckOptions
     @OptionGroup var ownership: OwnershipOptions
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
@@ -42,7 +43,7 @@ struct RunCommand: AsyncParsableCommand {
         defer { lock.release() }
         await report?.began()
         do {
-            let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope)
+            let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope, checks: checks)
             let flow = RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
             let code = try await flow.execute(plan, run: run, since: began)
             await context.connections.close()

@@ -45,7 +45,12 @@ struct RunSession: Sendable {
     }
 
     /// Makes the plan; hosts are only read.
-    func plan(_ entry: RunbookSource.Entry, inputs: [String: String], scope: ScopeOptions) async throws -> Plan {
+    func plan(
+        _ entry: RunbookSource.Entry,
+        inputs: [String: String],
+        scope: ScopeOptions,
+        checks: CheckOptions
+    ) async throws -> Plan {
         let selector: HostSelector?
         do { selector = try scope.on.map { try HostSelector($0) } } catch {
             throw OperatorMessage(.usage, at: "--on", "\(error)")
@@ -66,7 +71,8 @@ struct RunSession: Sendable {
                 program: Version.program,
                 moment: surroundings.time.now,
                 limit: selector,
-                without: try scope.left(of: context.cluster)
+                without: try scope.left(of: context.cluster),
+                skipped: try checks.skipped(of: entry.runbook)
             )
         )
     }

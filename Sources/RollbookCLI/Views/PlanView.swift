@@ -19,6 +19,7 @@ struct PlanView {
             if let problem = host.unreachable { lines.append("  host      \(host.name): \(problem.event)") }
         }
         if let without = plan.without { lines.append("  without   \(without.map(\.text).joined(separator: ", "))") }
+        if let skipped = plan.skipped { lines.append("  left out  \(skipped.joined(separator: ", "))") }
         let steps = Dictionary(grouping: plan.steps, by: \.stage)
         for (index, stage) in plan.stages.enumerated() { lines += [""] + text(of: stage, index, steps[index] ?? []) }
         let overview = PlanOverview(plan).lines

@@ -20,6 +20,8 @@ package struct Plan: Sendable, Hashable, Codable {
     package let hosts: [PlannedHost]
     /// Hosts that a person left out with `--without`; nil when none.
     package let without: [HostName]?
+    /// Kinds of the runbook whose steps a person left out, sorted; nil when none.
+    package let skipped: [String]?
     package let stages: [PlannedStage]
     package let steps: [PlannedStep]
 

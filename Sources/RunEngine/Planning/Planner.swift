@@ -37,6 +37,8 @@ package struct Planner: Sendable {
         package let limit: HostSelector?
         /// Hosts left out of every stage: away, and not to be waited for.
         package let without: [HostName]
+        /// Kinds whose steps are left out.
+        package let skipped: Set<String>
 
         package init(
             runbook: Runbook,
@@ -45,8 +47,10 @@ package struct Planner: Sendable {
             program: String,
             moment: UTCMoment,
             limit: HostSelector? = nil,
-            without: [HostName] = []
+            without: [HostName] = [],
+            skipped: Set<String> = []
         ) {
+            self.skipped = skipped
             self.without = without
             self.limit = limit
             self.runbook = runbook
@@ -68,7 +72,8 @@ package struct Planner: Sendable {
             try flatten(request.runbook, noting: &included),
             inputs: inputs,
             limit: request.limit,
-            without: request.without
+            without: request.without,
+            skipped: request.skipped
         )
         let identities = drafts.flatMap(\.hosts).map { FactRequest(HostIdentity(), on: $0.name) }
         let wanted = drafts.flatMap { $0.steps.flatMap { $0.step.facts(on: $0.target) } + $0.requireFacts }
@@ -102,6 +107,7 @@ package struct Planner: Sendable {
             cluster: cluster,
             hosts: touched,
             without: without(request),
+            skipped: request.skipped.isEmpty ? nil : request.skipped.sorted(),
             stages: stages,
             steps: steps
         )
@@ -231,7 +237,8 @@ package struct Planner: Sendable {
         _ stages: [RunbookStage],
         inputs: InputValues,
         limit: HostSelector?,
-        without: [HostName]
+        without: [HostName],
+        skipped: Set<String>
     ) throws -> [StageDraft] {
         var allowed = Set(cluster.hosts.map(\.name))
         do { if let limit { allowed.formIntersection(try limit.hosts(in: cluster).map(\.name)) } } catch {
@@ -250,6 +257,7 @@ package struct Planner: Sendable {
                 registry: registry,
                 inputs: inputs,
                 allowed: allowed,
+                skipped: skipped,
                 used: &used
             )
         }

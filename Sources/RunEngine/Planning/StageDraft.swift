@@ -20,6 +20,7 @@ struct StageDraft {
         registry: StepRegistry,
         inputs: InputValues,
         allowed: Set<HostName>,
+        skipped: Set<String>,
         used: inout [String: Int]
     ) throws {
         let selected = try Self.select(stage, in: cluster)
@@ -33,7 +34,7 @@ struct StageDraft {
 
         var drafts: [StepDraft] = []
         for target in targets {
-            for call in stage.steps {
+            for call in stage.steps where !skipped.contains(call.kind) {
                 let parameters = try inputs.substitute(call, for: target, registry.stepSignatures[call.kind])
                 let base = "\(index + 1).\(target.name).\(call.kind)"
                 let count = used[base, default: 0] + 1

@@ -129,16 +129,28 @@ struct RunningProcess: Sendable {
     /// Waits until one line on either stream holds all of `words`, and returns that line.
     @discardableResult
     func line(with words: String..., within limit: Duration = .seconds(60)) async throws -> String {
+        try await line(within: limit, "with \(words)") { line in words.allSatisfy { line.contains($0) } }
+    }
+
+    /// Waits until one line on either stream holds one of `words`.
+    func line(withAny words: String...) async throws {
+        try await line(within: .seconds(60), "with one of \(words)") { line in words.contains { line.contains($0) } }
+    }
+
+    @discardableResult
+    private func line(
+        within limit: Duration,
+        _ what: String,
+        where fits: (Substring) -> Bool
+    ) async throws -> String {
         let end = ContinuousClock.now + limit
         while true {
             let lines = (text(of: output) + text(of: errors)).split(separator: "\n")
-            if let found = lines.first(where: { line in words.allSatisfy { line.contains($0) } }) {
-                return String(found)
-            }
+            if let found = lines.first(where: fits) { return String(found) }
             guard ContinuousClock.now < end else {
                 throw TooLate(
                     description:
-                        "no line with \(words) within \(limit); the program said:\n\(lines.joined(separator: "\n"))"
+                        "no line \(what) within \(limit); the program said:\n\(lines.joined(separator: "\n"))"
                 )
             }
             try await Task.sleep(for: .milliseconds(10))

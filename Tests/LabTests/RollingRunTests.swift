@@ -101,7 +101,8 @@ extension LabSuite {
                     let moment = Duration.milliseconds(Int.random(in: 0...(attempt < 6 ? 700 : 2500), using: &random))
                     let mayKill = killed < kills && attempt < 40
                     let answer = try await drill.controller.process(arguments).run { running in
-                        try await running.line(with: "\"stage.began\"")
+                        // Of a run whose steps are all done only the end is left to record.
+                        try await running.line(withAny: "\"stage.began\"", "\"run.ended\"")
                         guard mayKill else { return }
                         try await Task.sleep(for: moment)
                         try? running.kill()

@@ -58,19 +58,22 @@ struct PlanView {
         let rows: [String]
     }
 
-    /// Few hosts are told one by one, in the order of the plan; of many, those that do the same are told together.
+    /// What will be done on few hosts is told one by one, in the order of the plan; of many hosts, and where there is nothing to
+    /// do, those that are alike are told together.
     private static func groups(of steps: [(step: PlannedStep, rows: [String])]) -> [Group] {
-        let hosts = Set(steps.map(\.step.host)).count
-        guard hosts > 8 else { return steps.map { Group(hosts: $0.step.host.text, kind: $0.step.kind, rows: $0.rows) } }
+        let areMany = Set(steps.map(\.step.host)).count > 8
         var order: [[String]] = []
         var members: [[String]: [HostName]] = [:]
         for (step, rows) in steps {
-            let key = [step.kind] + rows
+            var key = [step.kind] + rows
+            if !areMany, !step.isNoop { key.append(step.host.text) }
             if members[key] == nil { order.append(key) }
             members[key, default: []].append(step.host)
         }
         return order.map { key in
-            Group(hosts: hostList(members[key] ?? []), kind: key[0], rows: Array(key.dropFirst()))
+            let hosts = members[key] ?? []
+            let rows = key.dropFirst().dropLast(key.last == hosts.first?.text ? 1 : 0)
+            return Group(hosts: hostList(hosts), kind: key[0], rows: Array(rows))
         }
     }
 
@@ -126,4 +129,8 @@ struct PlanView {
             + [radius.prefix(1).uppercased() + radius.dropFirst() + "."]
             + (plan.obstacles.isEmpty ? [] : ["It cannot be executed now."])
     }
+}
+
+extension PlannedStep {
+    fileprivate var isNoop: Bool { if case .noop = decision { true } else { false } }
 }

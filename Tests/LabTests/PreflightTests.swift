@@ -50,7 +50,7 @@ extension LabSuite {
             let broken = """
                 printf '/swapfile\\tnone\\tswap\\tsw\\t0\\t0\\n# /other none swap sw 0 0\\n' >>/etc/fstab
                 rm -f /etc/modules-load.d/*
-                printf 'net.ipv4.ip_forward = 0\\n' >/etc/sysctl.d/99-zz-hardening.conf
+                printf 'net.ipv4.ip_forward = 0\\n' >/etc/sysctl.d/zz-hardening.conf
                 sysctl -q -w net.ipv4.ip_forward=0
                 """
             try await onBroken("worker1", broken) {
@@ -58,7 +58,7 @@ extension LabSuite {
                 #expect(found.code == 3, "\(found)")
                 for reason in [
                     "comment out 1 line of /etc/fstab", "- net.ipv4.ip_forward = 0",
-                    "- /etc/sysctl.d/99-zz-hardening.conf sets net.ipv4.ip_forward = 0",
+                    "- /etc/sysctl.d/zz-hardening.conf sets net.ipv4.ip_forward = 0",
                 ] {
                     #expect(found.output.contains(reason), "\(found)")
                 }

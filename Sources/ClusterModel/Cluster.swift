@@ -69,6 +69,8 @@ package struct Cluster: Sendable, Hashable, Codable {
     package let networks: ClusterNetworks
     package let paths: ClusterPaths
     package let backup: BackupPolicy
+    /// What is wanted of checks, where it is not the usual; nil for nothing special.
+    package let preflight: [CheckName: CheckPolicy]?
     package let hosts: [Host]
 
     package init(
@@ -79,6 +81,7 @@ package struct Cluster: Sendable, Hashable, Codable {
         networks: ClusterNetworks = ClusterNetworks(),
         paths: ClusterPaths = ClusterPaths(),
         backup: BackupPolicy = BackupPolicy(),
+        preflight: [CheckName: CheckPolicy]? = nil,
         hosts: [Host]
     ) {
         self.id = id
@@ -88,6 +91,7 @@ package struct Cluster: Sendable, Hashable, Codable {
         self.networks = networks
         self.paths = paths
         self.backup = backup
+        self.preflight = preflight
         self.hosts = hosts
     }
 
@@ -95,6 +99,8 @@ package struct Cluster: Sendable, Hashable, Codable {
 
     /// The hosts that run etcd members: the masters when stacked, the etcd hosts when external.
     package var etcdHosts: [Host] { hosts(in: topology == .stacked ? .master : .etcd) }
+
+    package func policy(of check: CheckName) -> CheckPolicy { preflight?[check] ?? CheckPolicy() }
 
     package func host(named name: HostName) -> Host? { hosts.first { $0.name == name } }
 }

@@ -29,6 +29,8 @@ struct StepFixtureTests {
         let down: [String]?
         let snapshotFrom: BackupPolicy.SnapshotSource?
         let obstacle: String?
+        /// What the inventory wants of checks.
+        let preflight: [CheckName: CheckPolicy]?
     }
 
     static let cases = Fixtures.names(in: "steps").filter { $0.hasSuffix(".json") && !$0.hasSuffix(".expected.json") }
@@ -43,7 +45,10 @@ struct StepFixtureTests {
         let sample = Cluster.sample(workers: 1)
         var backup = BackupPolicy()
         backup.snapshotFrom = item.snapshotFrom ?? .all
-        let trial = EngineTrial(Cluster(id: sample.id, backup: backup, hosts: sample.hosts), registry: .shipped)
+        let trial = EngineTrial(
+            Cluster(id: sample.id, backup: backup, preflight: item.preflight, hosts: sample.hosts),
+            registry: .shipped
+        )
         for (host, facts) in item.facts {
             for (fact, name) in facts {
                 let paths = sample.paths

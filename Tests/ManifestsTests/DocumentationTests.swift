@@ -45,7 +45,7 @@ struct DocumentationTests {
     func inventoryKeys() throws {
         let sections = [InventorySchema.cluster, InventorySchema.ssh, InventorySchema.paths, InventorySchema.backup]
         let hosts = InventorySchema.host + [InventorySchema.hostKeyAlias]
-        let known = (InventorySchema.top + hosts).map(\.key) + sections.flatMap(leaves)
+        let known = (InventorySchema.top + hosts + InventorySchema.check).map(\.key) + sections.flatMap(leaves)
         #expect(Set(try keys(documentedIn: "Inventory/README.md")) == Set(known))
     }
 

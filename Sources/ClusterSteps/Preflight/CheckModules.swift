@@ -7,7 +7,7 @@ package import RunEngine
 /// A feature counts as there when its module is loaded, or built in, or the kernel shows the feature itself: a kernel without
 /// modules is as good as any. Source: kubernetes.io "Container runtimes", prerequisites.
 package struct CheckModules: PreflightCheck {
-    package static let check = "modules"
+    package static let check = CheckName.modules
     package static let signature: KindSignature = described("overlay and br_netfilter, now and after the next boot")
     package let fix: Bool?
 

@@ -7,7 +7,7 @@ package import RunEngine
 /// A kubelet with `failSwapOn: false` and a `swapBehavior` wants it otherwise, and is left alone. Source: kubernetes.io "Swap
 /// memory management"; kubelet reads `/proc/swaps`, so zram counts.
 package struct CheckSwap: PreflightCheck {
-    package static let check = "swap"
+    package static let check = CheckName.swap
     package static let signature: KindSignature = described("No swap, now and after the next boot")
     package let fix: Bool?
 

@@ -7,7 +7,7 @@ package import RunEngine
 /// At boot systemd-sysctl reads all files in the order of their names, and the last one wins, so a setting that is right today
 /// may be another tomorrow. Sources: sysctl.d(5); kubernetes.io "Container runtimes"; kubeadm checks only the live ip_forward.
 package struct CheckSysctl: PreflightCheck {
-    package static let check = "sysctl"
+    package static let check = CheckName.sysctl
     package static let signature: KindSignature = described("Kernel settings, live and as the next boot will set them")
     package let fix: Bool?
 

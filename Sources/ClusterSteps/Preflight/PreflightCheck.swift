@@ -22,7 +22,7 @@ package enum Assessment: Sendable, Hashable {
 /// look at the present state *and* at what the next boot will make of it, so what they find in order survives a restart.
 package protocol PreflightCheck: Step where Output == PreflightProof {
     /// Its name in inventories, options and reports: `swap`.
-    static var check: String { get }
+    static var check: CheckName { get }
     /// Whether to mend what can be mended; nil is yes.
     var fix: Bool? { get }
     /// Whether the host has anything to check here at all.
@@ -44,7 +44,7 @@ extension PreflightCheck {
     /// The parameters every check has.
     package static func described(_ summary: String, _ more: [Parameter] = []) -> KindSignature {
         KindSignature(
-            kind: "preflight.\(check)",
+            kind: "preflight.\(check.rawValue)",
             summary: summary,
             parameters: [Parameter("fix", .boolean, "false: only look (default true)")] + more
         )
@@ -55,17 +55,23 @@ extension PreflightCheck {
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         guard let host = target.host else { return .noop("it is about hosts") }
         guard concerns(host, in: target.cluster) else { return .noop("not for a \(host.role.spoken)") }
+        let policy = target.cluster.policy(of: Self.check)
+        guard policy.severity != .off else { return .noop("turned off in the inventory") }
         switch try await assess(facts, on: host) {
         case .ok(let finding): return .noop(finding)
         case .warn(let finding): return .warning(finding)
-        case .fail(let finding, let remedy):
-            return .blocked(OperatorMessage(.refused, finding, state: "Nothing was changed", next: remedy))
         case .later(let kind): return .unknown(until: kind)
-        case .fixable(let finding, let changes, _):
-            if fix ?? true { return .change(changes) }
-            let remedy = "rollbook run preflight --on \(host.name)"
-            return .blocked(OperatorMessage(.refused, finding, state: "Nothing was changed", next: remedy))
+        case .fixable(_, let changes, _) where policy.fix && fix ?? true: return .change(changes)
+        case .fail(let finding, let remedy): return told(finding, remedy, policy)
+        case .fixable(let finding, _, _):
+            return told(finding, "rollbook run preflight --on \(host.name), with the fix allowed", policy)
         }
+    }
+
+    /// A finding that is not mended by this step, as severe as the inventory says.
+    private func told(_ finding: String, _ remedy: String?, _ policy: CheckPolicy) -> Decision {
+        guard policy.severity == .fail else { return .warning(finding + (remedy.map { ". Next: \($0)" } ?? "")) }
+        return .blocked(OperatorMessage(.refused, finding, state: "Nothing was changed", next: remedy))
     }
 
     package func perform(_ context: StepContext) async throws -> PreflightProof {

@@ -27,6 +27,7 @@ package enum InventoryLoader {
         let groups = HostGroups(top, paths: paths)
         let clusterPaths = readClusterPaths(top)
         let backup = BackupReader(log: log, paths: paths).read(top)
+        let preflight = readChecks(top)
         top.finish()
 
         checkHosts(groups.drafts, log: log)
@@ -41,8 +42,24 @@ package enum InventoryLoader {
             networks: shape.networks,
             paths: clusterPaths,
             backup: backup,
+            preflight: preflight,
             hosts: hosts
         )
+    }
+
+    private static func readChecks(_ top: Section) -> [CheckName: CheckPolicy]? {
+        guard let section = top.section("preflight") else { return nil }
+        var policies: [CheckName: CheckPolicy] = [:]
+        for check in CheckName.allCases {
+            guard let wanted = section.section(check.rawValue) else { continue }
+            var policy = CheckPolicy()
+            policy.severity = wanted.choice("severity", CheckPolicy.Severity.self)?.value ?? .fail
+            policy.fix = wanted.boolean("fix")?.value ?? true
+            wanted.finish()
+            policies[check] = policy
+        }
+        section.finish()
+        return policies.isEmpty ? nil : policies
     }
 
     private static func readClusterPaths(_ top: Section) -> ClusterPaths {

@@ -12,6 +12,14 @@ enum InventorySchema {
         SchemaField("etcd", .list(.mapping(host)), "Members of an external etcd."),
         SchemaField("paths", .mapping(paths), "Where things are on the hosts."),
         SchemaField("backup", .mapping(backup), "What the nightly backup takes, keeps and tells."),
+        SchemaField("preflight", .mapping(checks), "What is wanted of checks, by their names."),
+    ]
+
+    static let checks = CheckName.allCases.map { SchemaField($0.rawValue, .mapping(check), "One check.") }
+
+    static let check = [
+        SchemaField("severity", words(CheckPolicy.Severity.self), "What becomes of its findings, by default fail."),
+        SchemaField("fix", .boolean, "Whether what can be mended is mended, by default true."),
     ]
 
     static let cluster = [

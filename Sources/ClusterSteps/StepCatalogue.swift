@@ -6,9 +6,7 @@ extension StepRegistry {
     /// A new kind is one file, its fixtures, and one line here.
     package static var shipped: StepRegistry {
         var registry = StepRegistry()
-        registry.register(CheckModules.self)
-        registry.register(CheckSwap.self)
-        registry.register(CheckSysctl.self)
+        for check in PreflightCatalogue.types { registry.register(check) }
         registry.register(CollectFiles.self)
         registry.register(CompareKeyspace.self)
         registry.register(OpenBackup.self)
@@ -17,6 +15,16 @@ extension StepRegistry {
         registry.register(RunShell.self)
         registry.register(SaveEtcdSnapshot.self)
         registry.register(SnapshotReadyGate.self)
+        registry.register(PreflightGate.self)
         return registry
     }
+}
+
+/// Preflight's checks; a new one is one line here.
+enum PreflightCatalogue {
+    static let types: [any PreflightCheck.Type] = [
+        CheckModules.self,
+        CheckSwap.self,
+        CheckSysctl.self,
+    ]
 }

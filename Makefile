@@ -53,7 +53,7 @@ endurance: build
 	@.ci/install lab-packages
 	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 swift test --skip-build --skip LabTests
 	@$(LAB) up
-	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=60 \
+	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=16 \
 		swift test --skip-build --filter 'RollingRunTests|CallFailureTests|KilledControllerTests'
 
 demo: release lab-up

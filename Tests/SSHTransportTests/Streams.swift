@@ -19,10 +19,17 @@ final class Bytes: ByteSource {
 /// Gives many bytes that repeat after a prime number of them, and knows their hash.
 final class Pattern: ByteSource {
     private static let block = (0..<65_521).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    private let size: Int
     private let left: Mutex<Int>
     private let hash = Mutex(SHA256())
 
-    init(size: Int) { left = Mutex(size) }
+    init(size: Int) {
+        self.size = size
+        left = Mutex(size)
+    }
+
+    /// How much was asked for so far.
+    var taken: Int { left.withLock { size - $0 } }
 
     func read(upTo limit: Int) throws -> [UInt8] {
         let bytes = left.withLock { left in
@@ -35,6 +42,20 @@ final class Pattern: ByteSource {
     }
 
     var digest: String { hash.withLock { hexadecimal($0.finalize()) } }
+}
+
+/// Remembers how much of an input was taken when the first output came.
+final class Sampling: ByteSink {
+    private let source: Pattern
+    private let sample = Mutex<Int?>(nil)
+
+    init(_ source: Pattern) { self.source = source }
+
+    var taken: Int? { sample.withLock { $0 } }
+
+    func write(_ bytes: RawSpan) throws {
+        sample.withLock { if $0 == nil { $0 = source.taken } }
+    }
 }
 
 /// Fails like a full disk, as a sink and as a source.

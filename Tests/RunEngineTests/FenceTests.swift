@@ -105,6 +105,25 @@ struct FenceTests {
         #expect(second.hosts["master1"].owner.contains(second.run.text))
     }
 
+    @Test("a host whose link was lost on the way is given back over a new one")
+    func givenBackOverNewLink() async throws {
+        let trial = EngineTrial()
+        let left = Mutex(2)
+        trial.hosts.inject { call in
+            guard call.host.text == "master2" else { return nil }
+            switch call.kind {
+            case .begin, .release:
+                return left.withLock { count in
+                    defer { count = max(0, count - 1) }
+                    return count > 0 ? .lostBefore : nil
+                }
+            default: return nil
+            }
+        }
+        #expect(try await run(trial, "aaaa", takesOver: false) == .done)
+        for host in ["master1", "master2", "lb2"] { #expect(trial.hosts[host].owner.isEmpty, "\(host)") }
+    }
+
     @Test("a plan that changes nothing on hosts neither claims them nor minds who owns them")
     func readOnly() async throws {
         let trial = EngineTrial()

@@ -13,6 +13,7 @@ package struct ClusterFence: Sendable {
     private let isTakingOver: Bool
     /// Hosts of the plan that some step changes, in inventory order.
     package let hosts: [Host]
+    private let plan: Plan
     private let connections: any HostConnections
     private let parallel: Int
 
@@ -34,7 +35,8 @@ package struct ClusterFence: Sendable {
                 .map(\.host)
         )
         hosts = plan.cluster.hosts.filter { changed.contains($0.name) }
-        self.connections = VerifiedConnections(connections, plan: plan)
+        self.plan = plan
+        self.connections = connections
     }
 
     /// The epoch a new session has to use: one more than any reachable host, or the run itself, knows.
@@ -104,14 +106,21 @@ package struct ClusterFence: Sendable {
         _ hosts: some Sequence<Host>,
         _ ask: @escaping @Sendable (Host, any HostConnection) async throws -> Answer
     ) async throws -> [Answer] {
-        try await withThrowingTaskGroup(of: Answer?.self) { group in
+        // Each time anew: a link that served at the beginning of a run may be gone at its end.
+        let link = VerifiedConnections(connections, plan: plan)
+        return try await withThrowingTaskGroup(of: Answer?.self) { group in
             var waiting = hosts.makeIterator()
             func startNext() {
                 guard let host = waiting.next() else { return }
                 group.addTask {
-                    do { return try await ask(host, try await connections.connection(to: host)) } catch let error
-                        as TransportError
-                    {
+                    do {
+                        do { return try await ask(host, try await link.connection(to: host)) } catch let error
+                            as TransportError where error.kind == .lost
+                        {
+                            await link.drop(host.name)
+                            return try await ask(host, try await link.connection(to: host))
+                        }
+                    } catch let error as TransportError {
                         guard error.exitCode == .security else { return nil }
                         throw error.message
                     }

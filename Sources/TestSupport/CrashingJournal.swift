@@ -31,5 +31,8 @@ package final class CrashingJournal: RunJournal {
         return record
     }
 
+    /// Ends the process now: nothing further is recorded.
+    package func die() { left.withLock { $0 = 0 } }
+
     package func note(_ note: Note) throws(JournalError) { try append(.note(note)) }
 }

@@ -16,10 +16,10 @@ package struct EngineTrial: Sendable {
     package var library: [String: Runbook] = [:]
     package let run: RunID
 
-    package init(_ cluster: Cluster = .sample(), registry: StepRegistry = .toys) {
+    package init(_ cluster: Cluster = .sample(), registry: StepRegistry = .toys, time: TestTime = TestTime()) {
         self.cluster = cluster
         self.registry = registry
-        time = TestTime()
+        self.time = time
         hosts = SimulatedCluster(cluster, time: time)
         run = RunID(moment: time.now, random: 0x9f3a_12c4)
     }

@@ -203,19 +203,4 @@ extension SimulatedHost {
     private func done(_ code: Int, _ output: [UInt8]) -> CommandResult {
         CommandResult(exitCode: 0, output: CapturedBytes(Array("done \(code) \(output.count) 0\n".utf8) + output))
     }
-
-    /// Runs a command whose text was read out of another one.
-    private mutating func execute(answering text: SentCommand.RemoteCommandText) -> CommandResult {
-        if let known = answers.first(where: { $0.key.script == text.script && $0.key.arguments == text.arguments }) {
-            return known.value
-        }
-        switch text.script {
-        case ToyCommand.get.description: return execute(RemoteCommand(ToyCommand.get, text.arguments))
-        case ToyCommand.set.description: return execute(RemoteCommand(ToyCommand.set, text.arguments))
-        case ToyCommand.add.description: return execute(RemoteCommand(ToyCommand.add, text.arguments))
-        case ToyCommand.fail.description: return execute(RemoteCommand(ToyCommand.fail, text.arguments))
-        case HostIdentityText.script: return execute(HostIdentityText.command)
-        default: return CommandResult(exitCode: 127, text: "", errorText: "not understood")
-        }
-    }
 }

@@ -131,7 +131,14 @@ package final class SimulatedCluster: HostConnections {
     }
 
     /// Answers a command that came over a link; a link that was lost stays lost.
-    func answer(_ command: RemoteCommand, on host: HostName, link: Int) async throws(TransportError) -> CommandResult {
+    ///
+    /// - Parameter partially: is given what had arrived when the link broke behind the command.
+    func answer(
+        _ command: RemoteCommand,
+        on host: HostName,
+        link: Int,
+        partially: (CommandResult) -> Void = { _ in }
+    ) async throws(TransportError) -> CommandResult {
         let sent = SentCommand(command)
         let call = Call(host: host, kind: sent.kind)
         core.withLock { core in
@@ -165,6 +172,7 @@ package final class SimulatedCluster: HostConnections {
         }
         guard fault != .lostAfter else {
             breakLink(host)
+            partially(result)
             throw TransportError(.lost, host: host, "connection reset", commandMayHaveStarted: true)
         }
         return result
@@ -206,7 +214,10 @@ private struct SimulatedConnection: HostConnection {
     ) async throws(TransportError)
         -> CommandResult
     {
-        let result = try await cluster.answer(command, on: host, link: link)
+        let result = try await cluster.answer(command, on: host, link: link) { lost in
+            let half = Array(lost.output.bytes.prefix(lost.output.bytes.count / 2))
+            try? sink.write(unsafe half.span.bytes)
+        }
         do { try sink.write(unsafe result.output.bytes.span.bytes) } catch {
             throw TransportError(.localStream, host: host, "\(error)", commandMayHaveStarted: true)
         }

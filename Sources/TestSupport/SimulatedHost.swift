@@ -13,12 +13,19 @@ package struct SimulatedHost: Sendable {
     package var operations: [String: Operation] = [:]
     /// Answers to commands that are not the toy ones.
     package var answers: [RemoteCommand: CommandResult] = [:]
+    /// Does what a script asks that no answer is kept for; nil for a script it does not know.
+    package var responder: Responder?
+    /// What a responder keeps of the host's disk, by path.
+    package var files: [String: [UInt8]] = [:]
     package var isUp = true
     /// The fence, as RemoteShell's Format.md describes it.
     package var epoch = 0
     package var owner = ""
     /// Epoch and run of every operation in the order they were begun.
     package var begun: [(epoch: Int, run: String)] = []
+
+    package typealias Responder =
+        @Sendable (_ host: inout SimulatedHost, _ script: String, _ arguments: [String]) -> CommandResult?
 
     package struct Operation: Sendable, Hashable {
         package enum State: Sendable, Hashable {
@@ -41,11 +48,21 @@ package struct SimulatedHost: Sendable {
     /// Runs one command to its end.
     mutating func execute(_ command: RemoteCommand) -> CommandResult {
         if let known = answers[command] { return known }
-        if command.script == HostIdentityText.script {
-            return CommandResult(text: "\(machineID)\nboot-\(bootNumber)\nhost\n")
+        return perform(command.script, command.arguments)
+    }
+
+    /// Runs a command whose text was read out of another one.
+    mutating func execute(answering text: SentCommand.RemoteCommandText) -> CommandResult {
+        if let known = answers.first(where: { $0.key.script == text.script && $0.key.arguments == text.arguments }) {
+            return known.value
         }
-        let arguments = command.arguments
-        switch command.script {
+        return perform(text.script, text.arguments)
+    }
+
+    private mutating func perform(_ script: String, _ arguments: [String]) -> CommandResult {
+        switch script {
+        case HostIdentityText.script:
+            return CommandResult(text: "\(machineID)\nboot-\(bootNumber)\nhost\n")
         case ToyCommand.get.description:
             guard let value = values[arguments[0]] else { return CommandResult(exitCode: 3, text: "") }
             return CommandResult(text: value)
@@ -60,7 +77,9 @@ package struct SimulatedHost: Sendable {
         case ToyCommand.fail.description:
             return CommandResult(exitCode: 7, text: "")
         default:
-            return CommandResult(exitCode: 127, text: "")
+            let responder = responder
+            return responder?(&self, script, arguments)
+                ?? CommandResult(exitCode: 127, text: "", errorText: "not understood")
         }
     }
 
@@ -93,6 +112,5 @@ extension CommandResult {
 
 /// The identity fact's command, taken from the fact itself.
 enum HostIdentityText {
-    static let command = HostIdentity().command
-    static let script = command.script
+    static let script = HostIdentity().command.script
 }

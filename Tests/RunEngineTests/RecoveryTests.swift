@@ -5,79 +5,46 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Crashes at every record of a run, and of the resume after it, for any runbook.
-struct CrashMatrix {
-    enum Death: CaseIterable {
-        /// The process is gone, but what it had sent goes on on the hosts.
-        case hostsGoOn
-        /// The process is gone before anything further reached a host.
-        case nothingArrives
-    }
+/// Hosts on which toy steps leave nothing but values, and added entries once.
+struct ToyWorld: CrashWorld {
+    let trial: EngineTrial
 
-    let runbook: Runbook
-    let cluster: Cluster
-    let prepare: @Sendable (SimulatedCluster) -> Void
-
-    /// What an undisturbed run brings about, and how many records it writes.
-    func undisturbed() async throws -> (values: [String: [String: String]], records: Int) {
-        let (trial, plan) = try await start()
-        let journal = try trial.foldJournal(for: plan)
-        let before = journal.events.count
-        let ending = try await trial.execute(plan, on: journal)
-        #expect(ending.exitCode == .done)
-        return (trial.hosts.values, journal.events.count - before)
-    }
-
-    /// Runs, dies where told, resumes, dies where told, and so on; the last session is left alone.
-    func run(dying deaths: [(after: Int, Death)]) async throws -> (EngineTrial, FoldJournal, Executor.Ending?) {
-        let (trial, plan) = try await start()
-        var journal = try trial.foldJournal(for: plan)
-        for (count, death) in deaths {
-            let dying = CrashingJournal(journal, crashAfter: count) { [hosts = trial.hosts] in
-                if death == .nothingArrives { hosts.inject { _ in .unreachable } }
-            }
-            // A session that ends before the crash is simply over.
-            do {
-                let ending = try await trial.execute(plan, on: dying)
-                trial.hosts.inject { _ in nil }
-                return (trial, journal, ending)
-            } catch is JournalError {}
-            trial.hosts.inject { _ in nil }
-            journal = try trial.resumed(journal)
+    func endState() throws -> [String] {
+        let values = trial.hosts.values.flatMap { host, values in values.map { "\(host) \($0.key)=\($0.value)" } }
+        let doubled = trial.hosts.effects.flatMap { host, effects in
+            let added = effects.filter { $0.hasPrefix("add ") }
+            return Set(added).count == added.count ? [] : ["\(host) did \(added)"]
         }
-        let ending = try await trial.execute(plan, on: journal)
-        return (trial, journal, ending)
+        return (values + doubled).sorted()
+    }
+}
+
+extension CrashMatrix {
+    /// A matrix over a runbook of toy steps.
+    static func toy(
+        _ runbook: Runbook,
+        on cluster: Cluster,
+        isOwned: Bool = false,
+        prepare: @escaping @Sendable (SimulatedCluster) -> Void
+    ) async throws -> CrashMatrix {
+        @Sendable func world() -> ToyWorld {
+            let trial = EngineTrial(cluster)
+            prepare(trial.hosts)
+            return ToyWorld(trial: trial)
+        }
+        let plan = try await world().trial.plan(runbook)
+        return CrashMatrix(plan, isOwned: isOwned, world: world)
     }
 
-    private func start() async throws -> (EngineTrial, Plan) {
-        let trial = EngineTrial(cluster)
-        prepare(trial.hosts)
-        return (trial, try await trial.plan(runbook))
-    }
-
-    /// Dies at every point, up to `depth` times in a row, and expects the end state of an undisturbed run each time.
+    /// Dies at every record, up to `depth` (1 or 2) times in a row, and expects the end state of an undisturbed run each time.
     func check(depth: Int) async throws -> Int {
-        let (values, records) = try await undisturbed()
-        var chains: [[(after: Int, Death)]] = [[]]
-        var count = 0
-        for _ in 0..<depth {
-            chains = chains.flatMap { chain in
-                (0...records).flatMap { after in Death.allCases.map { chain + [(after, $0)] } }
-            }
-            for chain in chains {
-                count += 1
-                let (trial, journal, ending) = try await run(dying: chain)
-                let story = "\(chain.map { "\($0.after) \($0.1)" })"
-                #expect(ending?.exitCode == .done, "\(story): \(ending?.problems.map(\.description) ?? [])")
-                #expect(journal.state.status == .done, "\(story)")
-                #expect(trial.hosts.values == values, "\(story)")
-                for (host, effects) in trial.hosts.effects {
-                    let added = effects.filter { $0.hasPrefix("add ") }
-                    #expect(Set(added).count == added.count, "\(story): \(host) did \(added)")
-                }
-            }
-        }
-        return count
+        let whole = try await undisturbed()
+        #expect(whole.failures == [])
+        var chains = whole.recordBlows.map { [$0] }
+        if depth > 1 { chains += Undisturbed.pairs(of: whole.recordBlows, count: nil) }
+        let report = await check(chains) { try await resumes(after: $0, as: whole) }
+        #expect(report.failures == [])
+        return report.cases
     }
 }
 
@@ -96,9 +63,9 @@ struct RecoveryTests {
         ]
     )
     func everyClass(steps: [StepCall]) async throws {
-        let matrix = CrashMatrix(
-            runbook: .toy([.toy(on: "master1", steps)]),
-            cluster: .sample(masters: 1, workers: 0, loadBalancers: 0),
+        let matrix = try await CrashMatrix.toy(
+            .toy([.toy(on: "master1", steps)]),
+            on: .sample(masters: 1, workers: 0, loadBalancers: 0),
             prepare: { $0["master1"].values = ["x": "0"] }
         )
         #expect(try await matrix.check(depth: 2) > 20)
@@ -106,8 +73,8 @@ struct RecoveryTests {
 
     @Test("killed at any record, a run over several hosts, stages, gates and an include resumes to the same end")
     func wholeRunbook() async throws {
-        let matrix = CrashMatrix(
-            runbook: .toy([
+        let matrix = try await CrashMatrix.toy(
+            .toy([
                 .toy("Prepare", on: "all", [.set("x", "1")]),
                 .toy(
                     "Masters",
@@ -119,7 +86,7 @@ struct RecoveryTests {
                 ),
                 .toy("Workers", on: "workers", onFailure: .continue, [.read("y"), .add("k", "e")]),
             ]),
-            cluster: Self.small,
+            on: Self.small,
             prepare: Self.prepare
         )
         #expect(try await matrix.check(depth: 1) > 40)
@@ -127,9 +94,9 @@ struct RecoveryTests {
 
     @Test("killed at any record with hosts at work at the same time, and again at any record of the resume")
     func parallel() async throws {
-        let matrix = CrashMatrix(
-            runbook: .toy([.toy(on: "all", [.add("k", "e"), .set("x", "1")])]),
-            cluster: Self.small,
+        let matrix = try await CrashMatrix.toy(
+            .toy([.toy(on: "all", [.add("k", "e"), .set("x", "1")])]),
+            on: Self.small,
             prepare: Self.prepare
         )
         #expect(try await matrix.check(depth: 2) > 500)

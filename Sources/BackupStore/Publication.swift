@@ -18,7 +18,10 @@ extension StagedBackup {
     /// policy requires encryption and a file is plain; `alreadyExists`; `storage`.
     package func publish(_ manifest: Manifest) throws(BackupError) -> PublishedBackup {
         try requirePublishable(manifest)
-        for folder in try directory.names() { try directory.subdirectory(folder).sync() }
+        // An interrupted publication has left its manifest beside the folders; it is written anew below.
+        for folder in BackupFileName.Folder.allCases {
+            try directory.subdirectoryIfPresent(folder.rawValue)?.sync()
+        }
         try store.hook(.foldersSynced)
         let bytes: [UInt8]
         do {

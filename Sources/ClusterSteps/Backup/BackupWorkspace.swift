@@ -53,17 +53,22 @@ extension StepContext {
         return try await workspace.backup(of: run, sealed: try sealedFiles())
     }
 
+    /// Of the whole run: a stage that is resumed must not take the files of a later one for leftovers.
     private func sealedFiles() throws -> [StoredFile] {
-        let snapshots = try outputs(of: SaveEtcdSnapshot.self).map(\.output.file)
-        let archives = try outputs(of: CollectFiles.self).map(\.output.archive.file)
-        return snapshots + archives
+        let snapshots = try resultsOfAllStages(of: SaveEtcdSnapshot.signature.kind).outputs(of: SaveEtcdSnapshot.self)
+        let archives = try resultsOfAllStages(of: CollectFiles.signature.kind).outputs(of: CollectFiles.self)
+        return snapshots.map(\.output.file) + archives.map(\.output.archive.file)
     }
 
-    /// Outputs of the finished steps of a kind, in plan order.
+    /// Outputs of the finished steps of a kind, up to this stage and in plan order.
     func outputs<S: Step>(of step: S.Type) throws -> [(host: HostName, output: S.Output)] {
-        try results(of: S.signature.kind).filter { $0.succeeded && !$0.wasSkipped }.map {
-            ($0.host, try $0.output.decode(S.Output.self))
-        }
+        try results(of: S.signature.kind).outputs(of: step)
+    }
+}
+
+extension [StepResult] {
+    fileprivate func outputs<S: Step>(of step: S.Type) throws -> [(host: HostName, output: S.Output)] {
+        try filter { $0.succeeded && !$0.wasSkipped }.map { ($0.host, try $0.output.decode(S.Output.self)) }
     }
 }
 

@@ -36,7 +36,7 @@ package struct StepContext: Sendable {
     ///
     /// - Throws: when a recorded output cannot be read back.
     package func results(of kinds: String...) throws -> [StepResult] {
-        try history.results(ofKinds: Set(kinds), before: step)
+        try history.results(ofKinds: Set(kinds), before: step, through: history.stage)
     }
 
     /// Facts read anew, for what the step itself has changed meanwhile.
@@ -44,6 +44,17 @@ package struct StepContext: Sendable {
         let cache = FactCache(cluster: target.cluster, connections: connections, parallel: 1)
         return RecordingFactReader(cluster: target.cluster, cache: cache, views: services)
     }
+
+    /// What is known of the steps of these kinds in all stages, in plan order: when a run is resumed, a later stage may have its
+    /// outcomes before this one.
+    ///
+    /// - Throws: when a recorded output cannot be read back.
+    package func resultsOfAllStages(of kinds: String...) throws -> [StepResult] {
+        try history.results(ofKinds: Set(kinds), before: step, through: .max)
+    }
+
+    /// Forgets the connection to the step's host after its link was lost; the next one is made anew, and checked anew.
+    package func reconnect() async { await connections.drop(target.name) }
 
     /// Decodes a service that the composition root provides.
     package func service<Service>(_ type: Service.Type) throws -> Service { try services.get(type) }
@@ -57,9 +68,9 @@ struct RunHistory: Sendable {
     /// Stage of the step that asks.
     let stage: Int
 
-    func results(ofKinds kinds: Set<String>, before asking: StepID) throws -> [StepResult] {
+    func results(ofKinds kinds: Set<String>, before asking: StepID, through last: Int) throws -> [StepResult] {
         try plan.steps.compactMap { step in
-            guard kinds.contains(step.kind), step.stage <= stage, step.id != asking, let known = state[step.id],
+            guard kinds.contains(step.kind), step.stage <= last, step.id != asking, let known = state[step.id],
                 !known.needsProbe
             else { return nil }
             return StepResult(

@@ -146,10 +146,16 @@ package struct SaveEtcdSnapshot: Step {
         return Saved(path: String(path), digest: digest, status: status)
     }
 
-    /// Removes everything that any attempt of this run left on the host.
+    /// Removes everything that any attempt of this run left on the host; over a new link when the old one was lost, which is
+    /// often why it has to be removed at all.
     private func remove(_ context: StepContext) async {
         let command = RemoteCommand(Self.removeScript, [context.run.text, "\(context.run.short).\(context.step.text)"])
-        _ = try? await context.connection.run(command, limits: CommandLimits(deadline: .seconds(90)))
+        let limits = CommandLimits(deadline: .seconds(90))
+        do { _ = try await context.connection.run(command, limits: limits) } catch let error as TransportError {
+            guard error.kind == .lost else { return }
+            await context.reconnect()
+            _ = try? await context.connection.run(command, limits: limits)
+        } catch {}
     }
 
     /// `$1` run id, `$2` how the names of the step's operation records begin.

@@ -51,9 +51,12 @@ extension CrashMatrix {
         switch ending.result {
         case .done:
             guard ending.exitCode == .done else { return "done with exit code \(ending.exitCode)" }
-            return difference(try world.endState(), undisturbed.endState)
+            guard let difference = difference(try world.endState(), undisturbed.endState) else { return nil }
+            return try world.tells(differenceFrom: undisturbed.endState) ? nil : difference
         case .partial:
             guard ending.exitCode != .done else { return "partial with exit code 0" }
+            let leftovers = world.leftovers()
+            guard leftovers.isEmpty else { return "partial, with \(leftovers)" }
             if let claim = try world.claim() {
                 let missing = claim.filter { !undisturbed.endState.contains($0) }
                 guard missing.isEmpty else { return "partial, and claims to be whole with \(missing)" }
@@ -102,13 +105,15 @@ extension CrashMatrix {
         guard ending?.result == .abandoned, run.journal.state.status == .abandoned else {
             return ("ended \(run.journal.state.status): \(ending?.problems.map(\.description) ?? [])", endState)
         }
+        let leftovers = world.leftovers()
+        guard leftovers.isEmpty else { return ("abandoned, with \(leftovers)", endState) }
         return (expected.flatMap { difference(endState, $0) }, endState)
     }
 
     private func difference(_ found: [String], _ expected: [String]) -> String? {
         guard found != expected else { return nil }
-        let more = Set(found).subtracting(expected).sorted()
-        let less = Set(expected).subtracting(found).sorted()
+        let more = Set(found).subtracting(expected).sorted().map { $0.prefix(400) }
+        let less = Set(expected).subtracting(found).sorted().map { $0.prefix(400) }
         return "another end state: more \(more), less \(less), \(found.count) of \(expected.count) lines"
     }
 }

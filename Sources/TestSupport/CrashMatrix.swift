@@ -1,5 +1,5 @@
 import ClusterModel
-import Journal
+package import Journal
 package import RunEngine
 import Synchronization
 
@@ -31,7 +31,7 @@ package struct CrashMatrix: Sendable {
     package let plan: Plan
     /// Whether the run owns its hosts, as runs of the program do.
     let isOwned: Bool
-    let makeWorld: @Sendable () throws -> any CrashWorld
+    package let makeWorld: @Sendable () throws -> any CrashWorld
 
     package init(_ plan: Plan, isOwned: Bool = false, world: @escaping @Sendable () throws -> any CrashWorld) {
         self.plan = plan
@@ -42,7 +42,8 @@ package struct CrashMatrix: Sendable {
     /// What an undisturbed run brings about, and how many points there are to disturb it at.
     package struct Undisturbed: Sendable {
         package let endState: [String]
-        package let records: Int
+        /// What it recorded.
+        package let events: [JournalEvent]
         package let calls: [SimulatedCluster.Call]
         package let boundaries: Int
         /// What is wrong with it already.
@@ -60,7 +61,7 @@ package struct CrashMatrix: Sendable {
         let ending = try await run.session()
         return Undisturbed(
             endState: try world.endState(),
-            records: run.journal.events.count - run.recordsBefore,
+            events: Array(run.journal.events.dropFirst(run.recordsBefore)),
             calls: calls.withLock { $0 },
             boundaries: boundaries.withLock { $0 },
             failures: ending?.exitCode == .done
@@ -75,6 +76,11 @@ package struct CrashMatrix: Sendable {
         package private(set) var failures: [String] = []
 
         package init() {}
+
+        /// How many cases failed, and the first of them.
+        package var summary: String {
+            (["\(failures.count) of \(cases) cases"] + failures.prefix(12)).joined(separator: "\n")
+        }
 
         package mutating func count(_ failure: String?) {
             cases += 1
@@ -107,13 +113,15 @@ package struct CrashMatrix: Sendable {
 }
 
 extension CrashMatrix.Undisturbed {
+    package var records: Int { events.count }
+
     /// Every record, with both ways to die.
     package var recordBlows: [CrashMatrix.Blow] {
         (0...records).flatMap { after in CrashMatrix.Death.allCases.map { .record(after, $0) } }
     }
 
     /// `count` of all the ways to go through two of `blows` in turn, spread evenly; nil for all of them.
-    package static func pairs(of blows: [Blow], count: Int?) -> [[Blow]] {
+    package static func pairs(of blows: [CrashMatrix.Blow], count: Int?) -> [[CrashMatrix.Blow]] {
         let all = blows.count * blows.count
         let taken = min(all, count ?? all)
         return (0..<taken).map { index in

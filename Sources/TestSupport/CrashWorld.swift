@@ -21,6 +21,13 @@ package protocol CrashWorld: Sendable {
     /// itself that something is missing.
     func claim() throws -> [String]?
 
+    /// Whether success with another end state is right all the same: nothing is missing, and the world tells the difference
+    /// to who looks.
+    func tells(differenceFrom endState: [String]) throws -> Bool
+
+    /// What is on hosts and should be on none after a run that is over, one thing a line.
+    func leftovers() -> [String]
+
     /// Another run on the same hosts and disk, as on the next day.
     func nextTrial() -> EngineTrial
 
@@ -33,6 +40,8 @@ extension CrashWorld {
     package func processDied() {}
     package func watchBoundaries(_ watch: @escaping @Sendable () -> Void) {}
     package func claim() throws -> [String]? { nil }
+    package func tells(differenceFrom endState: [String]) throws -> Bool { false }
+    package func leftovers() -> [String] { [] }
     package func nextTrial() -> EngineTrial { EngineTrial(beside: trial, random: 0x0000_0002) }
     package func close() {}
 }

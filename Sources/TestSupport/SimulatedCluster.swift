@@ -132,7 +132,7 @@ package final class SimulatedCluster: HostConnections {
 
     /// Answers a command that came over a link; a link that was lost stays lost.
     ///
-    /// - Parameter partially: is given what had arrived when the link broke behind the command.
+    /// `partially` is given the result when the link breaks behind the command.
     func answer(
         _ command: RemoteCommand,
         on host: HostName,

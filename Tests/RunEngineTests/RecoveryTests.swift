@@ -43,7 +43,7 @@ extension CrashMatrix {
         var chains = whole.recordBlows.map { [$0] }
         if depth > 1 { chains += Undisturbed.pairs(of: whole.recordBlows, count: nil) }
         let report = await check(chains) { try await resumes(after: $0, as: whole) }
-        #expect(report.failures == [])
+        #expect(report.failures.isEmpty, "\(report.summary)")
         return report.cases
     }
 }
@@ -100,6 +100,30 @@ struct RecoveryTests {
             prepare: Self.prepare
         )
         #expect(try await matrix.check(depth: 2) > 500)
+    }
+
+    @Test("killed before or behind any call to a host, a run that owns its hosts resumes to the same end")
+    func calls() async throws {
+        let matrix = try await CrashMatrix.toy(
+            .toy([
+                .toy(on: "masters", pace: .serial([.count(1)]), [.add("k", "e"), .set("x", "1")]),
+                .toy(on: "worker1", [.toy("hold", ["key": .string("x"), "value": .string("held")]), .read("y")]),
+            ]),
+            on: Self.small,
+            isOwned: true,
+            prepare: Self.prepare
+        )
+        let whole = try await matrix.undisturbed()
+        let blows = whole.boundaryBlows + whole.recordBlows
+        let report = await matrix.check(blows.map { [$0] }) { try await matrix.resumes(after: $0, as: whole) }
+        #expect(report.failures.isEmpty, "\(report.summary)")
+        let given = await matrix.check(blows) { blow in
+            let once = try await matrix.isAbandoned(after: blow, dying: [])
+            guard once.failure == nil else { return once.failure }
+            return try await matrix.isAbandoned(after: blow, dying: [.after(call: 4)], as: once.endState).failure
+        }
+        #expect(given.failures.isEmpty, "\(given.summary)")
+        #expect(report.cases > 80 && given.cases == report.cases)
     }
 
     @Test("every step performed twice leaves what performing it once leaves")

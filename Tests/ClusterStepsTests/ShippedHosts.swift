@@ -1,0 +1,87 @@
+import BackupStore
+import ClusterModel
+import ClusterSteps
+import RemoteShell
+import RunEngine
+import TestSupport
+
+/// What the hosts of a sample cluster do with the scripts of the shipped steps, from recordings.
+///
+/// A script is known by what only it contains, so that the very text that goes to a real host is what is answered here.
+enum ShippedHosts {
+    static let snapshotFolder = "/var/lib/rollbook-host/snapshots/"
+
+    /// Prepares the hosts of a cluster of one master or three.
+    static func prepare(_ trial: EngineTrial) {
+        let paths = trial.cluster.paths
+        let isAlone = trial.cluster.hosts(in: .master).count == 1
+        let status = isAlone ? ["healthy-alone"] : ["healthy-leader", "healthy-follower", "healthy-follower-3"]
+        for (index, host) in trial.cluster.hosts(in: .master).enumerated() {
+            trial.answer(EtcdStatus(pki: paths.pki), with: status[index % status.count], on: host.name.text)
+            trial.answer(CertificateAuthority(pki: paths.pki), with: "a-ca", on: host.name.text)
+        }
+        for host in trial.cluster.hosts where host.role != .worker {
+            for kind in CollectableFiles.Kind.allCases {
+                trial.answer(
+                    CollectableFiles(kind: kind, paths: paths),
+                    with: host.role == .master ? "control-plane" : "path-with-space",
+                    on: host.name.text
+                )
+            }
+            let own = status[(trial.cluster.hosts(in: .master).firstIndex { $0.name == host.name } ?? 0) % status.count]
+            trial.hosts[host.name.text].responder = responder(
+                status: Fixtures.answer(EtcdStatus.name, own).output,
+                archive: Fixtures.bytes("run/\(host.role == .master ? "control-plane" : "load-balancer").tar") ?? []
+            )
+        }
+    }
+
+    private static let snapshot = Fixtures.bytes("run/snapshot.db") ?? []
+    private static let snapshotDigest = FileDigest(of: snapshot)
+    private static let hash = Fixtures.bytes("run/hashkv.json") ?? []
+    private static let checks = Fixtures.bytes("run/checks") ?? []
+
+    private static func responder(status: [UInt8], archive: [UInt8]) -> SimulatedHost.Responder {
+        { host, script, arguments in
+            switch script.utf8.count {
+            case _ where script == "cat -- \"$1\"":
+                guard let file = host.files[arguments[0]] else {
+                    return CommandResult(exitCode: 1, text: "", errorText: "cat: \(arguments[0]): No such file")
+                }
+                return CommandResult(bytes: file)
+            case _ where script.contains("E snapshot save"):
+                let path = "\(snapshotFolder)\(arguments[1]).\(arguments[2]).db"
+                host.files = host.files.filter { !$0.key.hasPrefix("\(snapshotFolder)\(arguments[1]).") }
+                host.files[path] = snapshot
+                let lines = "file \(path)\nbytes \(snapshotDigest.bytes)\nsha256 \(snapshotDigest.sha256)\n"
+                return CommandResult(bytes: status + Array(lines.utf8))
+            case _ where script.contains("rm -f -- \(snapshotFolder)"):
+                host.files = host.files.filter { !$0.key.hasPrefix("\(snapshotFolder)\(arguments[0]).") }
+                host.operations = host.operations.filter { !$0.key.hasPrefix("\(arguments[1]).") }
+                return CommandResult(text: "")
+            case _ where script.contains("endpoint hashkv"): return CommandResult(bytes: hash)
+            case _ where script.contains("tar $opts"): return CommandResult(bytes: archive)
+            case _ where script.contains("check haproxy haproxy -c"): return CommandResult(bytes: checks)
+            default: return nil
+            }
+        }
+    }
+}
+
+extension CommandResult {
+    fileprivate init(bytes: [UInt8]) {
+        self.init(exitCode: 0, output: CapturedBytes(bytes), errorOutput: CapturedBytes([]))
+    }
+}
+
+/// Takes exactly the recorded snapshot for a sound one.
+struct RecordedSnapshotChecker: SnapshotChecking {
+    private static let recorded = Fixtures.bytes("run/snapshot.db").map { FileDigest(of: $0) }
+
+    func check(path: String) throws(SnapshotFault) -> SnapshotFacts {
+        guard let bytes = try? [UInt8](ControllerDisk.contents(of: path)), FileDigest(of: bytes) == Self.recorded else {
+            throw SnapshotFault("is not the recorded snapshot")
+        }
+        return SnapshotFacts(revision: 1000, totalKeys: 9, liveKeys: 5, hash: 42, pageSize: 4096)
+    }
+}

@@ -1,0 +1,64 @@
+import ClusterModel
+import ClusterSteps
+import Foundation
+import Manifests
+import RunEngine
+import ShippedRunbooks
+import Synchronization
+import TestSupport
+import Testing
+
+/// A shipped runbook on a cluster of some shape, on a controller that has a backup of the night before.
+struct ShippedRunbookCase: Hashable, CustomTestStringConvertible {
+    let runbook: String
+    let masters: Int
+
+    var testDescription: String { "\(runbook), \(masters) masters" }
+
+    static func all(masters: Int) -> [ShippedRunbookCase] {
+        ShippedRunbooks.all.keys.sorted().map { ShippedRunbookCase(runbook: $0, masters: masters) }
+    }
+
+    /// The runbook's matrix, and its undisturbed run; made once in a process.
+    func prepared() async throws -> Prepared {
+        let task = Self.known.withLock { known in
+            if let task = known[self] { return task }
+            let task = Task { try await prepare() }
+            known[self] = task
+            return task
+        }
+        return try await task.value
+    }
+
+    typealias Prepared = (matrix: CrashMatrix, whole: CrashMatrix.Undisturbed)
+
+    private static let known = Mutex<[ShippedRunbookCase: Task<Prepared, any Error>]>([:])
+
+    private func prepare() async throws -> Prepared {
+        let cluster = ShippedWorld.cluster(masters: masters)
+        let image = try await lastNight(cluster)
+        let matrix = CrashMatrix(try await plan(in: try ShippedWorld(cluster, on: image)), isOwned: true) {
+            try ShippedWorld(cluster, on: image)
+        }
+        return (matrix, try await matrix.undisturbed())
+    }
+
+    func plan(in world: ShippedWorld) async throws -> Plan {
+        let text = ShippedRunbooks.all[runbook] ?? []
+        let loaded = try RunbookLoader.load(text, path: "\(runbook).yaml", catalogue: StepRegistry.shipped)
+        return try await world.trial.plan(loaded, views: ShippedWorld.views)
+    }
+
+    /// What a nightly backup leaves on the controller.
+    private func lastNight(_ cluster: Cluster) async throws -> [String: Data] {
+        let world = try ShippedWorld(cluster, at: UTCMoment(seconds: ShippedWorld.today.seconds - 86400))
+        let plan = try await ShippedRunbookCase(runbook: "nightly-backup", masters: masters).plan(in: world)
+        let ending = try await world.trial.execute(
+            plan,
+            on: try world.trial.foldJournal(for: plan),
+            services: try world.services()
+        )
+        guard ending.exitCode == .done else { throw OperatorMessage(.fault, "\(ending.problems)") }
+        return try world.disk.image()
+    }
+}

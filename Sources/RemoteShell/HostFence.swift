@@ -56,8 +56,10 @@ package struct HostFence: Sendable, Hashable {
         )
     }
 
-    /// Gives the host back, when it still is this run's.
-    package var release: RemoteCommand { RemoteCommand(Self.releaseScript, [run]) }
+    /// Gives the host back, when it still is this run's, and removes what it keeps of the run's operations.
+    package var release: RemoteCommand {
+        RemoteCommand([Self.releaseScript, OperationRecord.removalScript], [String(run.suffix(8)), run])
+    }
 
     /// Reads what a host knows of epochs and owners; changes nothing.
     package static let survey = RemoteCommand(
@@ -125,12 +127,11 @@ package struct HostFence: Sendable, Hashable {
         echo owns
         """
 
-    /// `$1` run.
+    /// `$1` how the ids of the run's operations begin, `$2` run.
     private static let releaseScript: StaticString = """
-        base=/var/lib/rollbook-host; [ -e "$base/owner" ] || exit 0
-        exec 9>>"$base/epoch.lock" || exit 1
-        flock -w 20 9 || exit 1
-        read -r epoch run rest <"$base/owner" || exit 0
-        if [ "$run" = "$1" ]; then rm -f "$base/owner"; sync "$base"; fi
+        base=/var/lib/rollbook-host
+        if [ -e "$base/owner" ] && exec 9>>"$base/epoch.lock" && flock -w 20 9 && read -r epoch run rest <"$base/owner" \\
+            && [ "$run" = "$2" ]; then rm -f "$base/owner"; sync "$base"; fi
+
         """
 }

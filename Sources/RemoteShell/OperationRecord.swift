@@ -50,10 +50,19 @@ package struct OperationRecord: Sendable, Hashable {
         RemoteCommand(joined: Self.prologue + Self.mustExist + Self.wait, [id, String(patience)], as: .root)
     }
 
-    /// Removes the record; call when the outcome is durable in the journal.
-    package var removal: RemoteCommand {
-        RemoteCommand("rm -rf -- \"/var/lib/rollbook-host/ops/$1\"", [id])
+    /// Removes every record whose id begins with `prefix` and a dot, but for those whose process lives; for a step whose outcome
+    /// is durable in the journal, whatever attempts it took.
+    package static func removal(ofAll prefix: String) -> RemoteCommand {
+        RemoteCommand(removalScript, [prefix])
     }
+
+    /// `$1` how the ids begin.
+    static let removalScript: StaticString = """
+        for d in /var/lib/rollbook-host/ops/"$1".*; do
+            if [ ! -e "$d/rc" ] && read -r pid ticks 2>/dev/null <"$d/run/pid" && [ -d "/proc/$pid" ]; then continue; fi
+            rm -rf -- "$d"
+        done
+        """
 
     /// Reads the answer of `start` or `look`; nil when it is none of the lines of Format.md.
     package static func state(from output: [UInt8]) -> State? {

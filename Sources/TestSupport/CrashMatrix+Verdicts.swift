@@ -71,6 +71,7 @@ extension CrashMatrix {
         let trial = world.trial
         trial.hosts.inject { _ in nil }
         let next = world.nextTrial()
+        let plan = try await world.nextPlan(after: plan, by: next)
         let ending = try await next.execute(
             plan,
             on: try next.foldJournal(for: plan),

@@ -28,6 +28,9 @@ package protocol CrashWorld: Sendable {
     /// What is on hosts and should be on none after a run that is over, one thing a line.
     func leftovers() -> [String]
 
+    /// The plan of that run; hosts may not be as they were when `plan` was made.
+    func nextPlan(after plan: Plan, by trial: EngineTrial) async throws -> Plan
+
     /// Another run on the same hosts and disk, as on the next day.
     func nextTrial() -> EngineTrial
 
@@ -42,6 +45,7 @@ extension CrashWorld {
     package func claim() throws -> [String]? { nil }
     package func tells(differenceFrom endState: [String]) throws -> Bool { false }
     package func leftovers() -> [String] { [] }
+    package func nextPlan(after plan: Plan, by trial: EngineTrial) async throws -> Plan { plan }
     package func nextTrial() -> EngineTrial { EngineTrial(beside: trial, random: 0x0000_0002) }
     package func close() {}
 }

@@ -35,7 +35,7 @@ enum SentCommand {
             } else {
                 self = .look(id: arguments[0], patience: Int(arguments[1]) ?? 0)
             }
-        } else if command.script.hasPrefix("rm -rf -- \"/var/lib/rollbook-host/ops/$1\"") {
+        } else if command.script == OperationRecord.removal(ofAll: "").script {
             self = .remove(id: arguments[0])
         } else if command == HostFence.survey {
             self = .survey
@@ -48,7 +48,7 @@ enum SentCommand {
                 ownOperations: arguments[5]
             )
         } else if command.script.contains("rm -f \"$base/owner\"") {
-            self = .release(run: arguments[0])
+            self = .release(run: arguments[1])
         } else {
             self = .other(command)
         }
@@ -112,7 +112,10 @@ extension SimulatedHost {
         switch sent {
         case .other(let command): return (execute(command), .zero)
         case .remove(let id):
-            operations[id] = nil
+            operations = operations.filter { known, operation in
+                if case .running(let until, _, _) = operation.state, until > uptime { return true }
+                return !known.hasPrefix(id + ".")
+            }
             return (CommandResult(text: ""), .zero)
         case .look(let id, let patience): return waited(for: id, patience, at: uptime)
         case .begin(let id, let patience, let digest, let epoch, let command):
@@ -129,6 +132,7 @@ extension SimulatedHost {
             return (CommandResult(text: claim(epoch, owner, controller, takesOver, own, at: uptime)), .zero)
         case .release(let run):
             if owner.split(separator: " ").dropFirst().first.map(String.init) == run { owner = "" }
+            operations = operations.filter { !$0.key.hasPrefix(run.suffix(8) + ".") }
             return (CommandResult(text: ""), .zero)
         case .batch(let nonce, let probes):
             var output = ""

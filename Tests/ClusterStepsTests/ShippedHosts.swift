@@ -1,9 +1,10 @@
 import BackupStore
 import ClusterModel
-import ClusterSteps
 import RemoteShell
 import RunEngine
 import TestSupport
+
+@testable import ClusterSteps
 
 /// What the hosts of a sample cluster do with the scripts of the shipped steps, from recordings.
 ///
@@ -29,11 +30,38 @@ enum ShippedHosts {
                 )
             }
             let own = status[(trial.cluster.hosts(in: .master).firstIndex { $0.name == host.name } ?? 0) % status.count]
-            trial.hosts[host.name.text].responder = responder(
+            let backup = responder(
                 status: Fixtures.answer(EtcdStatus.name, own).output,
                 archive: Fixtures.bytes("run/\(host.role == .master ? "control-plane" : "load-balancer").tar") ?? []
             )
+            trial.hosts[host.name.text].responder = { host, script, arguments in
+                backup(&host, script, arguments) ?? preflight(&host, script)
+            }
         }
+    }
+
+    /// A host with swap, without its modules and with a later file that has the last word, until each was mended.
+    private static func preflight(_ host: inout SimulatedHost, _ script: String) -> CommandResult? {
+        let fixes = [
+            "swapoff \"$device\"": "swap", "modprobe \"$module\"": "modules",
+            "printf '%s\\n' \"$@\"; } >\"$file.new\"": "sysctl",
+        ]
+        if let fix = fixes.first(where: { script.contains($0.key) }) {
+            host.values[fix.value] = "mended"
+            return CommandResult(text: "")
+        }
+        guard let fact = Fixtures.facts.first(where: { $0.command.script == script }) else { return nil }
+        let name = type(of: fact).name
+        let broken: String? =
+            switch name {
+            case SwapState.name: host.values["swap"] == nil ? "everything-on" : nil
+            case KernelModules.name: host.values["modules"] == nil ? "not-loaded" : nil
+            case SysctlState.name:
+                host.values["modules"] == nil
+                    ? "bridge-missing" : host.values["sysctl"] == nil ? "later-file-wins" : nil
+            default: nil
+            }
+        return CommandResult(bytes: Fixtures.answer(name, broken ?? "debian-12-worker").output)
     }
 
     private static let snapshot = Fixtures.bytes("run/snapshot.db") ?? []

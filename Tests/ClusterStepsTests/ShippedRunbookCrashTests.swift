@@ -28,7 +28,7 @@ struct ShippedRunbookCrashTests {
         let whole = try await runbook.prepared().whole
         #expect(whole.failures == [])
         #expect(whole.endState.filter { $0.hasSuffix(" is left") } == [])
-        #expect(!whole.endState.isEmpty && whole.records > 10)
+        #expect(!whole.endState.isEmpty && whole.records >= 10)
     }
 
     @Test("killed at any record, call or boundary, it resumes to the same end", arguments: alone + three)
@@ -57,7 +57,7 @@ struct ShippedRunbookCrashTests {
         let blows = intents.map { [CrashMatrix.Blow.record($0 + 1, .hostsGoOn)] }
         let report = await matrix.check(blows) { try await matrix.resumes(after: $0, as: whole) }
         #expect(report.failures.isEmpty, "\(report.summary)")
-        #expect(report.cases >= 6)
+        #expect(report.cases >= 3)
     }
 
     private struct FailedCall: Sendable {

@@ -58,14 +58,24 @@ final class ShippedWorld: CrashWorld {
 
     func processDied() { disk.cutOff() }
 
-    func endState() throws -> [String] { try leftovers() + storeLines() }
+    func endState() throws -> [String] {
+        let mended = trial.cluster.hosts.flatMap { host in
+            trial.hosts[host.name.text].values.map { "\(host.name): \($0.key)=\($0.value)" }.sorted()
+        }
+        return try mended + leftovers() + storeLines()
+    }
+
+    func nextPlan(after plan: Plan, by trial: EngineTrial) async throws -> Plan {
+        let text = ShippedRunbooks.all[plan.runbook] ?? []
+        let runbook = try RunbookLoader.load(text, path: plan.runbook, catalogue: StepRegistry.shipped)
+        return try await trial.plan(runbook, views: Self.views)
+    }
 
     /// What any host holds besides what it had at first.
     func leftovers() -> [String] {
         trial.cluster.hosts.flatMap { host in
             let state = trial.hosts[host.name.text]
-            return state.values.map { "\(host.name): \($0.key)=\($0.value)" }.sorted()
-                + state.files.keys.sorted().map { "\(host.name): \($0) is left" }
+            return state.files.keys.sorted().map { "\(host.name): \($0) is left" }
                 + state.operations.keys.sorted().map { "\(host.name): operation \($0) is left" }
                 + (state.owner.isEmpty ? [] : ["\(host.name): is owned"])
         }

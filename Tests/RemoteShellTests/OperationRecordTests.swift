@@ -43,7 +43,7 @@ struct OperationRecordTests {
         #expect(states == Array(repeating: expected, count: 12))
         #expect(try String(contentsOfFile: effects, encoding: .utf8) == "run\n")
         #expect(try await state(operation.look()) == expected)
-        _ = try await connection.run(operation.removal)
+        _ = try await connection.run(OperationRecord.removal(ofAll: "r.1.a"))
         #expect(try await state(operation.look()) == .absent)
     }
 

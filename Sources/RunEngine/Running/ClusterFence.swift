@@ -96,14 +96,16 @@ package struct ClusterFence: Sendable {
     /// Gives the hosts back; what cannot be reached keeps the note until the next run of this controller.
     func release() async {
         let fence = HostFence(epoch: 0, run: run.text, controller: controller)
-        _ = try? await onAll(hosts) { _, connection in
+        _ = try? await onAll(hosts, isPatient: true) { _, connection in
             _ = try await connection.run(fence.release, limits: CommandLimits(deadline: .seconds(10)))
         }
     }
 
-    /// Asks all hosts, some at a time, passing over those that cannot be reached.
+    /// Asks all hosts, some at a time, passing over those that cannot be reached; a lost link is tried once more, and with
+    /// `isPatient` every other one, too.
     private func onAll<Answer: Sendable>(
         _ hosts: some Sequence<Host>,
+        isPatient: Bool = false,
         _ ask: @escaping @Sendable (Host, any HostConnection) async throws -> Answer
     ) async throws -> [Answer] {
         // Each time anew: a link that served at the beginning of a run may be gone at its end.
@@ -115,7 +117,7 @@ package struct ClusterFence: Sendable {
                 group.addTask {
                     do {
                         do { return try await ask(host, try await link.connection(to: host)) } catch let error
-                            as TransportError where error.kind == .lost
+                            as TransportError where error.kind == .lost || (isPatient && error.exitCode != .security)
                         {
                             await link.drop(host.name)
                             return try await ask(host, try await link.connection(to: host))

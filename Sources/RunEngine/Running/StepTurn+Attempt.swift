@@ -116,7 +116,7 @@ extension StepTurn {
                 duration: duration
             )
         )
-        if result != .unknown { await remove(operations.settled) }
+        if result != .unknown, operations.attaches || !operations.settled.isEmpty { await removeRecords() }
         return failure
     }
 
@@ -156,12 +156,12 @@ extension StepTurn {
     }
 
     /// The outcome is durable, so nobody will ask the host for it; what cannot be removed now is swept after 30 days.
-    private func remove(_ records: [OperationRecord]) async {
-        guard !records.isEmpty, let host = target.host else { return }
-        for record in records {
-            guard let connection = try? await link.connection(to: host) else { return }
-            _ = try? await connection.run(record.removal)
-        }
+    func removeRecords() async {
+        guard planned.stepClass == .guarded, let host = target.host,
+            let connection = try? await link.connection(to: host)
+        else { return }
+        let records = "\(executor.run.short).\(planned.id.text)"
+        _ = try? await connection.run(OperationRecord.removal(ofAll: records))
     }
 
     func context(attempt: Int, _ operations: OperationLedger) -> StepContext {

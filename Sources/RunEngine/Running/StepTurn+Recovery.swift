@@ -84,6 +84,7 @@ extension StepTurn {
                     )
                 )
             )
+            await removeRecords()
             return .settled(nil)
         case .notDone(let detail) where planned.stepClass == .manual:
             // Never repeated by the program, however sure the probe is: a person says so.

@@ -23,7 +23,13 @@ extension StepRegistry {
 /// Preflight's checks; a new one is one line here.
 enum PreflightCatalogue {
     static let types: [any PreflightCheck.Type] = [
+        CheckDisk.self,
+        CheckFirewall.self,
+        CheckHardware.self,
         CheckModules.self,
+        CheckOS.self,
+        CheckPackages.self,
+        CheckSudo.self,
         CheckSwap.self,
         CheckSysctl.self,
     ]

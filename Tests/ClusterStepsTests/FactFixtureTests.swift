@@ -13,7 +13,8 @@ enum Fixtures {
 
     /// The facts whose cases need nothing but their name; a new fact is one line here.
     static let facts: [any Fact] = [
-        KernelModules(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
+        DiskSpace(paths: ClusterPaths()), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
+        PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
     ]
 
     static func names(in path: String) -> [String] {

@@ -56,6 +56,12 @@ final class ShippedWorld: CrashWorld {
 
     func watchBoundaries(_ watch: @escaping @Sendable () -> Void) { boundary.withLock { $0 = watch } }
 
+    /// Lets go of what the last session left to be called, which holds this world.
+    func close() {
+        watchBoundaries {}
+        trial.hosts.inject { _ in nil }
+    }
+
     func processDied() { disk.cutOff() }
 
     func endState() throws -> [String] {

@@ -18,7 +18,10 @@ final class ControllerDisk: Sendable {
         }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: base) }
+    deinit { remove() }
+
+    /// Removes everything, however long somebody still holds it.
+    func remove() { try? FileManager.default.removeItem(atPath: base) }
 
     /// The folder as the present process sees it.
     var root: String { base + "/\(images.withLock { $0 })" }

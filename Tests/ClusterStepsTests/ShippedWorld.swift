@@ -60,6 +60,7 @@ final class ShippedWorld: CrashWorld {
     func close() {
         watchBoundaries {}
         trial.hosts.inject { _ in nil }
+        disk.remove()
     }
 
     func processDied() { disk.cutOff() }

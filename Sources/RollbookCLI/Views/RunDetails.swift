@@ -97,6 +97,14 @@ struct RunDetails {
         state.steps.filter { $0.value.needsProbe && $0.value.probe?.finding == .cannotTell }.keys.min()
     }
 
+    /// A step that failed and is not tried again by itself.
+    private var failed: StepID? {
+        guard !isAbandoning else { return nil }
+        return plan.steps.first { step in
+            state[step.id]?.phase == .failed && (step.stepClass == .guarded || step.stepClass == .manual)
+        }?.id
+    }
+
     private var isAbandoning: Bool { state.steps.keys.contains { $0.text.hasPrefix("undo.") } }
 
     private var next: String? {
@@ -105,6 +113,9 @@ struct RunDetails {
             unresolved.map {
                 "rollbook resume \(recorded.folder.run), or when it cannot tell: rollbook resolve \(recorded.folder.run) "
                     + "\($0) --as done|not-done --why TEXT"
+            } ?? failed.map {
+                "when its cause is mended: rollbook resume \(recorded.folder.run) --retry \($0), "
+                    + "or give it up: rollbook abandon \(recorded.folder.run)"
             } ?? (isAbandoning ? "rollbook abandon" : "rollbook resume") + " \(recorded.folder.run)"
         case .notBegun, .done, .partial, .abandoned: nil
         }

@@ -6,13 +6,11 @@ import RunEngine
 struct RunView: Sendable {
     let format: OutputFormat
     let isQuiet: Bool
-    let isVerbose: Bool
     let progress: ProgressView
 
     init(_ options: StateOptions, time: any TimeSource) {
         format = options.format
         isQuiet = options.quiet
-        isVerbose = options.verbose
         progress = ProgressView(format: options.format, isQuiet: options.quiet, time: time)
     }
 
@@ -26,7 +24,7 @@ struct RunView: Sendable {
                 ])
             )
         } else if !isQuiet {
-            Terminal.error(PlanView(plan: plan, id: id, isVerbose: isVerbose).text + "\n")
+            Terminal.error(PlanView(plan: plan, id: id, isVerbose: true).text + "\n")
         }
     }
 

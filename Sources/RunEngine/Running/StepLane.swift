@@ -77,7 +77,7 @@ struct StepTurn {
                 at: place,
                 state.outcome?.message ?? "it failed",
                 state: "It is not repeated by itself",
-                next: "when its cause is mended: rollbook resume \(executor.run) --retry \(planned.id.text)"
+                next: retryCommand
             )
         }
         if let stale = await staleness() {

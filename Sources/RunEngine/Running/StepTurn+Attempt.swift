@@ -131,6 +131,11 @@ extension StepTurn {
         return operations.settled.isEmpty ? .refused : .unknown
     }
 
+    /// What a person says who wants a failed step tried again, which the program does not do by itself.
+    var retryCommand: String {
+        "when its cause is mended: rollbook resume \(executor.run) --retry \(planned.id.text)"
+    }
+
     /// The message with the code that fits what was recorded.
     private func spoken(_ message: OperatorMessage, as result: StepOutcome.Result) -> OperatorMessage {
         switch (result, message.code) {
@@ -151,6 +156,7 @@ extension StepTurn {
                 state: "It may be repeated safely",
                 next: message.next
             )
+        case (.failed, _) where !mayRepeat: message.completed(next: retryCommand)
         default: message
         }
     }

@@ -47,12 +47,28 @@ package struct RetainBackups: Step {
             now: context.time.now,
             occasion: .afterBackup(published?.id)
         )
-        // What made this backup less than good has its own message; that nothing is removed then is no second failure.
         if published?.result.kind != .complete {
+            try tell(published?.result, context)
             return Output(removed: [], kept: decision.keep.count, withheld: "this run made no new good backup")
         }
         let removed = try workspace.store.apply(decision)
         return Output(removed: removed.map(\.id.text), kept: decision.keep.count, withheld: nil)
+    }
+
+    /// A step that failed has its own message, and one is enough; a backup that is less than good although every step did its
+    /// work would otherwise end as if nothing were the matter.
+    private func tell(_ result: BackupResult?, _ context: StepContext) throws {
+        let work = try context.results(
+            of: SaveEtcdSnapshot.signature.kind,
+            CollectFiles.signature.kind,
+            CompareKeyspace.signature.kind
+        )
+        guard let result, work.allSatisfy(\.succeeded) else { return }
+        throw OperatorMessage(
+            .partial,
+            "the new backup is \(result.kind.rawValue): \(result.reasons.joined(separator: "; "))",
+            state: "It is published; nothing older was removed"
+        )
     }
 
     package func probe(_ context: StepContext) async throws -> Probe {

@@ -189,7 +189,7 @@ extension RunbookStage {
         on selector: String,
         pace: Pace = .parallel(cap: nil),
         onFailure: FailurePolicy = .hold,
-        maxFailures: FailureBudget? = nil,
+        maxFailures: HostShare? = nil,
         require: [StepCall] = [],
         gates: [StepCall] = [],
         _ steps: [StepCall]

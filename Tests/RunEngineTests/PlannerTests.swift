@@ -188,13 +188,13 @@ struct PlannerTests {
     @Test(
         "hosts are cut into batches; the last size repeats, a percentage is rounded down to at least one",
         arguments: [
-            ([BatchSize.count(1)], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]), ([.count(3)], [3, 3, 3, 1]),
+            ([HostShare.count(1)], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]), ([.count(3)], [3, 3, 3, 1]),
             ([.count(1), .count(5), .percent(20)], [1, 5, 2, 2]), ([.percent(20)], [2, 2, 2, 2, 2]),
             ([.percent(1)], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]), ([.percent(100)], [10]), ([.percent(35)], [3, 3, 3, 1]),
             ([.count(20)], [10]), ([.count(1), .percent(50)], [1, 5, 4]), ([], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
         ]
     )
-    func batches(sizes: [BatchSize], expected: [Int]) async throws {
+    func batches(sizes: [HostShare], expected: [Int]) async throws {
         let trial = EngineTrial(.sample(masters: 3, workers: 10))
         let plan = try await trial.plan(.toy([.toy(on: "workers", pace: .serial(sizes), [.set("x", "1")])]))
         #expect(plan.stages[0].batches.map(\.count) == expected)

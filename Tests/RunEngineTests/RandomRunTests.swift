@@ -85,7 +85,7 @@ struct RandomRunTests {
         #expect(endings[.fault] == nil)
         // The faults are neither so many nor so few that the test would say nothing.
         #expect(sessions >= runs * 5 / 2, "\(sessions)")
-        #expect(finished > runs / 4 && finished < runs, "\(finished)")
+        #expect(finished > runs / 4 && finished < runs - runs / 40, "\(finished)")
         print("\(sessions) faulty sessions of \(runs) runs: no false success; endings \(endings)")
         #expect((endings[.outcomeUnknown] ?? 0) > 20 && (endings[.partial] ?? 0) > 20, "\(endings)")
     }

@@ -31,7 +31,7 @@ package struct CheckSwap: PreflightCheck {
                 PlannedChange(
                     "comment out \(state.fstab.count) line\(state.fstab.count == 1 ? "" : "s") of /etc/fstab",
                     diff: state.fstab.flatMap { ["- \($0)", "+ # rollbook: \($0)"] },
-                    commands: ["cp -a /etc/fstab /etc/fstab.rollbook-before"]
+                    commands: ["cp -a /etc/fstab /etc/fstab.rollbook-before", "rewrite /etc/fstab, then rename"]
                 )
             )
         }
@@ -39,7 +39,7 @@ package struct CheckSwap: PreflightCheck {
             changes.append(
                 PlannedChange(
                     "mask \(state.units.joined(separator: ", "))",
-                    commands: ["systemctl mask \(state.units.joined(separator: " "))"]
+                    commands: ["stop", "mask"].map { "systemctl \($0) \(state.units.joined(separator: " "))" }
                 )
             )
         }
@@ -47,7 +47,10 @@ package struct CheckSwap: PreflightCheck {
             changes.append(
                 PlannedChange(
                     "put an empty configuration over \(state.generators.joined(separator: ", "))",
-                    commands: ["systemctl daemon-reload"]
+                    commands: [
+                        "keep /etc/systemd/zram-generator.conf, if there is one, as zram-generator.conf.rollbook-before",
+                        ": >/etc/systemd/zram-generator.conf", "systemctl daemon-reload",
+                    ]
                 )
             )
         }
@@ -67,9 +70,7 @@ package struct CheckSwap: PreflightCheck {
     ///
     /// Lines of fstab are found by their third field, tabs or spaces, and kept as comments.
     private static let script: StaticString = """
-        if [ -s /proc/swaps ]; then tail -n +2 /proc/swaps | awk '{ print $1 }' | while read -r device; do
-            swapoff "$device" || exit 1; done || exit 1
-        fi
+        tail -n +2 /proc/swaps | awk '{ print $1 }' | while read -r device; do swapoff "$device" || exit 1; done || exit 1
         if awk '$1 !~ /^#/ && $3 == "swap" { found = 1 } END { exit !found }' /etc/fstab; then
             cp -a /etc/fstab /etc/fstab.rollbook-before && cp -a /etc/fstab /etc/fstab.rollbook-new || exit 1
             awk '$1 !~ /^#/ && $3 == "swap" { print "# rollbook: " $0; next } { print }' /etc/fstab >/etc/fstab.rollbook-new || exit 1
@@ -79,9 +80,11 @@ package struct CheckSwap: PreflightCheck {
             systemctl stop "$unit" 2>/dev/null
             systemctl mask "$unit" || exit 1
         done
-        for file in $2; do
-            mkdir -p /etc/systemd && : >/etc/systemd/zram-generator.conf || exit 1
-        done
+        if [ -n "$2" ]; then
+            file=/etc/systemd/zram-generator.conf
+            [ ! -s "$file" ] || cp -a "$file" "$file.rollbook-before" || exit 1
+            mkdir -p /etc/systemd && : >"$file" || exit 1
+        fi
         systemctl daemon-reload 2>/dev/null; exit 0
         """
 }

@@ -39,7 +39,7 @@ package struct PreflightProof: Codable, Sendable {
 
 extension PreflightCheck {
     package static var stepClass: StepClass { .guarded }
-    package static var reversal: Reversal { .nothingToUndo }
+    package static var reversal: Reversal { .irreversible(reason: "what is mended stays mended") }
 
     /// The parameters every check has.
     package static func described(_ summary: String, _ more: [Parameter] = []) -> KindSignature {

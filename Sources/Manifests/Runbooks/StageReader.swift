@@ -123,7 +123,7 @@ struct StageReader {
         return .parallel(cap: log.integer(parallel, section.name("parallel"), in: 1...10_000)?.value)
     }
 
-    private func readBudget(_ policy: RunbookStage.FailurePolicy) -> FailureBudget? {
+    private func readBudget(_ policy: RunbookStage.FailurePolicy) -> HostShare? {
         guard let node = section.node("maxFailures") else { return nil }
         let name = section.name("maxFailures")
         if policy == .continue {
@@ -133,31 +133,32 @@ struct StageReader {
                 suggestion: "keep one of them"
             )
         }
-        if case .scalar(let text, _) = node.content, text.hasSuffix("%") {
-            if let percent = ScalarForms.integer(String(text.dropLast())), (1...99).contains(percent) {
-                return .percent(Int(percent))
-            }
-            log.error("'\(name)': '\(text.prefix(20))' is no percentage: 1% to 99%", at: node.mark)
-            return nil
-        }
-        return log.integer(node, name, in: 1...10_000).map { .count($0.value) }
+        return share(node, name, percent: 1...99)
     }
 
-    private func batches(_ node: YAMLNode) -> [BatchSize] {
+    private func batches(_ node: YAMLNode) -> [HostShare] {
         guard case .sequence(let items) = node.content else { return [batch(node, section.name("serial"))] }
         if items.isEmpty { log.error("'\(section.name("serial"))' names no batch", at: node.mark) }
         return items.enumerated().map { batch($1, "\(section.name("serial"))[\($0)]") }
     }
 
-    private func batch(_ node: YAMLNode, _ name: String) -> BatchSize {
+    private func batch(_ node: YAMLNode, _ name: String) -> HostShare {
+        share(node, name, percent: 1...100) ?? .count(1)
+    }
+
+    /// A number of hosts, or a percentage of them; what is neither is logged.
+    private func share(_ node: YAMLNode, _ name: String, percent range: ClosedRange<Int64>) -> HostShare? {
         if case .scalar(let text, _) = node.content, text.hasSuffix("%") {
-            if let percent = ScalarForms.integer(String(text.dropLast())), (1...100).contains(percent) {
+            if let percent = ScalarForms.integer(String(text.dropLast())), range.contains(Int64(percent)) {
                 return .percent(Int(percent))
             }
-            log.error("'\(name)': '\(text.prefix(20))' is no percentage: 1% to 100%", at: node.mark)
-            return .count(1)
+            log.error(
+                "'\(name)': '\(text.prefix(20))' is no percentage: \(range.lowerBound)% to \(range.upperBound)%",
+                at: node.mark
+            )
+            return nil
         }
-        return .count(log.integer(node, name, in: 1...10_000)?.value ?? 1)
+        return log.integer(node, name, in: 1...10_000).map { .count($0.value) }
     }
 
     private func isStageName(_ name: Located<String>) -> Bool {

@@ -47,7 +47,7 @@ struct ResolveCommand: ParsableCommand {
                 next: "rollbook show \(folder.run)"
             )
         }
-        let lock = try lock(directory, begin.cluster, folder.run, surroundings)
+        let lock = try directory.takeLock(of: begin.cluster, for: folder.run, runbook: "resolve", surroundings)
         defer { lock.release() }
         let (journal, _) = try JournalWriter.reopen(
             folder,
@@ -71,24 +71,5 @@ struct ResolveCommand: ParsableCommand {
             "rollbook: \(step) of run \(folder.run) is recorded as \(answer.rawValue). Next: rollbook resume \(folder.run)"
                 .escapedOnOneLine
         )
-    }
-
-    private func lock(
-        _ directory: StateDirectory,
-        _ cluster: ClusterID,
-        _ run: RunID,
-        _ surroundings: Surroundings
-    ) throws -> RunLock {
-        guard let process = ProcessIdentity.current else {
-            throw OperatorMessage(.fault, at: "/proc", "cannot tell this process from others")
-        }
-        let hint = LockHint(
-            run: run,
-            process: process,
-            program: Version.program,
-            runbook: "resolve",
-            since: surroundings.time.now
-        )
-        return try RunLock.take(directory.lock(of: cluster), hint: hint, what: "cluster \(cluster)")
     }
 }

@@ -31,17 +31,7 @@ struct RunSession: Sendable {
 
     /// Takes the cluster's lock, or throws `locked` naming the holder.
     func lock(for run: RunID, runbook: String) throws -> RunLock {
-        guard let process = ProcessIdentity.current else {
-            throw OperatorMessage(.fault, at: "/proc", "cannot tell this process from others")
-        }
-        let hint = LockHint(
-            run: run,
-            process: process,
-            program: Version.program,
-            runbook: runbook,
-            since: surroundings.time.now
-        )
-        return try RunLock.take(state.lock(of: context.cluster.id), hint: hint, what: "cluster \(context.cluster.id)")
+        try state.takeLock(of: context.cluster.id, for: run, runbook: runbook, surroundings)
     }
 
     /// Makes the plan; hosts are only read.
@@ -249,5 +239,27 @@ struct RunSession: Sendable {
             local: local,
             time: surroundings.time
         )
+    }
+}
+
+extension StateDirectory {
+    /// Takes a cluster's lock, or throws `locked` naming the holder.
+    func takeLock(
+        of cluster: ClusterID,
+        for run: RunID,
+        runbook: String,
+        _ surroundings: Surroundings
+    ) throws -> RunLock {
+        guard let process = ProcessIdentity.current else {
+            throw OperatorMessage(.fault, at: "/proc", "cannot tell this process from others")
+        }
+        let hint = LockHint(
+            run: run,
+            process: process,
+            program: Version.program,
+            runbook: runbook,
+            since: surroundings.time.now
+        )
+        return try RunLock.take(lock(of: cluster), hint: hint, what: "cluster \(cluster)")
     }
 }

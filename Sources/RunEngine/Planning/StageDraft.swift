@@ -84,7 +84,7 @@ struct StageDraft {
             var rest = names[...]
             var remaining = sizes[...]
             while !rest.isEmpty {
-                let size = (remaining.first ?? sizes.last ?? .count(1)).hosts(of: names.count)
+                let size = max(1, (remaining.first ?? sizes.last ?? .count(1)).hosts(of: names.count))
                 remaining = remaining.dropFirst()
                 batches.append(Array(rest.prefix(size)))
                 rest = rest.dropFirst(size)

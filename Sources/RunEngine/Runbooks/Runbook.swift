@@ -65,7 +65,7 @@ package struct RunbookStage: Sendable, Hashable {
     /// How many hosts work at the same time.
     package enum Pace: Sendable, Hashable {
         /// Batches of these sizes, the last one repeated; each is a count or a percentage of the stage's hosts.
-        case serial([BatchSize])
+        case serial([HostShare])
         /// All hosts, at most this many at once (nil: the program's limit).
         case parallel(cap: Int?)
     }
@@ -82,7 +82,7 @@ package struct RunbookStage: Sendable, Hashable {
     package let pace: Pace
     package let onFailure: FailurePolicy
     /// How many hosts may fail while the others go on; nil for what `onFailure` says.
-    package let maxFailures: FailureBudget?
+    package let maxFailures: HostShare?
     /// Conditions that must hold when the stage is about to begin; a closed one refuses the run.
     package let require: [StepCall]
     /// Conditions waited for after each batch.
@@ -97,7 +97,7 @@ package struct RunbookStage: Sendable, Hashable {
         selector: String,
         pace: Pace = .parallel(cap: nil),
         onFailure: FailurePolicy = .hold,
-        maxFailures: FailureBudget? = nil,
+        maxFailures: HostShare? = nil,
         require: [StepCall] = [],
         gates: [StepCall] = [],
         steps: [StepCall],
@@ -117,21 +117,8 @@ package struct RunbookStage: Sendable, Hashable {
     }
 }
 
-/// A batch of a serial stage: `1`, or `20%` (rounded down, at least one host).
-package enum BatchSize: Sendable, Hashable {
-    case count(Int)
-    case percent(Int)
-
-    package func hosts(of total: Int) -> Int {
-        switch self {
-        case .count(let count): max(1, count)
-        case .percent(let percent): max(1, total * percent / 100)
-        }
-    }
-}
-
-/// How many hosts of a stage may fail: `2`, or `10%` (rounded down).
-package enum FailureBudget: Sendable, Hashable {
+/// A part of a stage's hosts: a count, or a percentage that is rounded down.
+package enum HostShare: Sendable, Hashable {
     case count(Int)
     case percent(Int)
 

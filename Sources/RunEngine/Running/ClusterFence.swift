@@ -62,13 +62,15 @@ package struct ClusterFence: Sendable {
     ///
     /// - Throws: `OperatorMessage` with code `locked` when one of them cannot be owned.
     func claimAll(epoch: Int) async throws {
-        for (index, host) in hosts.enumerated() {
+        let away = Set(plan.hosts.filter { $0.unreachable != nil }.map(\.name))
+        var rest = (hosts.filter { !away.contains($0.name) } + hosts.filter { away.contains($0.name) })[...]
+        // One after another only a few times: hosts that are all away must not each cost a connect limit.
+        for _ in 0..<3 {
+            guard let host = rest.popFirst() else { return }
             let isClaimed: [Void] = try await onAll([host]) { try await claim($0, epoch: epoch, over: $1) }
-            guard isClaimed.isEmpty else {
-                _ = try await onAll(hosts[(index + 1)...]) { try await claim($0, epoch: epoch, over: $1) }
-                return
-            }
+            if !isClaimed.isEmpty { break }
         }
+        _ = try await onAll(rest) { try await claim($0, epoch: epoch, over: $1) }
     }
 
     /// Makes sure that the run owns the host now.

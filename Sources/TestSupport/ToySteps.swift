@@ -255,6 +255,7 @@ package struct ToyAfter: Step {
         switch try await facts.read(ToyValue(key), on: target.name) {
         case nil: .unknown(until: "toy.set")
         case "done": .noop("done already")
+        case "doubtful": .warning("it is doubtful")
         case "forbidden": .blocked(OperatorMessage(.refused, "it is forbidden"))
         default: .change([PlannedChange("copy \(key)")])
         }

@@ -246,4 +246,19 @@ struct OutputFileTests {
         try removeFile(folder.outputs.appending("1.a.1.out"))
         #expect(JournalReader.damagedOutputs(of: recorded) == ["out/1.a.1.out"])
     }
+
+    @Test("a controller's id is made once, whoever asks first, and a damaged one is refused")
+    func controllerID() throws {
+        let state = try StateDirectory.prepare(at: temporary.path.appending("identified"))
+        #expect(try state.controllerID(orElse: 0xAB) == "00000000000000ab")
+        #expect(try state.controllerID(orElse: 0xCD) == "00000000000000ab", "the first one counts")
+        let file = state.path.appending("controller")
+        let mode = try Stat(file, followTargetSymlink: false).permissions.rawValue
+        #expect(mode == 0o400)
+        let names = try FileManager.default.contentsOfDirectory(atPath: state.path.string)
+        #expect(names.sorted() == ["controller", "locks", "runs"], "nothing temporary is left")
+        try FileManager.default.removeItem(atPath: file.string)
+        try Data("not an id\n".utf8).write(to: URL(filePath: file.string))
+        #expect(throws: JournalError.self) { try state.controllerID(orElse: 1) }
+    }
 }

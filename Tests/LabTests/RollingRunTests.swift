@@ -146,14 +146,61 @@ extension LabSuite {
                 try await Lab.here.run("fault", "power", "on", "worker2")
             }
             try await Lab.here.mend()
-            // The line was not written before the restart: known, so no question is asked of anybody.
-            #expect(answer.code == 6 || answer.code == 5, "\(answer)")
+            // No exit code was left; the probe tells resume, so no question is asked of anybody.
+            #expect(answer.code == 6, "\(answer)")
             let resumed = try await drill.controller.rollbook("resume", "--format", "json")
             #expect(resumed.code == 0, "\(resumed)")
             #expect(resumed.output.contains("its probe says it is not done"), "\(resumed)")
             let lines = try await Lab.here.shell("worker2", "cat \(file)").split(separator: "\n")
             #expect(lines == ["first worker2", "second worker2"])
             for host in Self.hosts { _ = try await Lab.here.shell(host, "rm -f \(file)") }
+        }
+
+        @Test(
+            "where neither host nor probe can tell, a person answers; the answer is in the journal, and resume goes on"
+        )
+        func resolved() async throws {
+            // Its wrapper is killed, so no exit code is left, and then its probe is blind.
+            let middle = "[ \"$2\" != 'second worker1' ] || { : >\"$1.blind\"; kill -9 $PPID; sleep 1; }"
+            let text = Self.runbook(middle: middle).replacing(
+                "[ -e \"$1\" ] || exit 1",
+                with: "[ ! -e \"$1.blind\" ] || exit 2; [ -e \"$1\" ] || exit 1"
+            )
+            let drill = try await Drill(text)
+            let answer = try await drill.controller.process(drill.run).run()
+            #expect(answer.code == 6, "\(answer)")
+            let run = try #require(try await drill.controller.runs().first).run
+            let step = "2.worker1.shell.run-2"
+            let blind = try await drill.controller.rollbook("resume", run)
+            #expect(blind.code == 6, "\(blind)")
+            #expect(
+                blind.errors.contains("Next: rollbook resolve \(run) \(step) --as done|not-done --why TEXT"),
+                "\(blind)"
+            )
+            let shown = try await drill.controller.rollbook("show", run)
+            #expect(shown.output.contains("rollbook resolve \(run) \(step)"), "\(shown)")
+            // The line was written after the wrapper died: that is what the person sees.
+            #expect(try await drill.effects(on: "worker1") == ["first worker1", "second worker1"])
+            _ = try await Lab.here.shell("worker1", "rm -f \(drill.file).blind")
+            let said = try await drill.controller.rollbook(
+                "resolve",
+                run,
+                step,
+                "--as",
+                "done",
+                "--why",
+                "the line is there"
+            )
+            #expect(said.code == 0 && said.output.contains("is recorded as done"), "\(said)")
+            let resumed = try await drill.controller.rollbook("resume", run, "--quiet")
+            #expect(resumed.code == 0, "\(resumed)")
+            try await drill.expectEnd()
+            #expect(journal(of: drill, run).contains("\"why\":\"the line is there\""))
+            try await drill.cleanUp()
+        }
+
+        private func journal(of drill: Drill, _ run: String) -> String {
+            text(of: "\(drill.controller.state)/runs/\(run)/journal.jsonl")
         }
 
         @Test("a link that goes silent in the middle of a step is found within 45 s, and the step was done once")

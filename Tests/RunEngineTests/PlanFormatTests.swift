@@ -83,6 +83,55 @@ struct PlanFormatTests {
         #expect(difference == nil)
     }
 
+    @Test("fields that are absent when nothing is special are written as version 1 says, byte for byte")
+    func writesOptional() async throws {
+        let sample = Cluster.sample(masters: 1, workers: 2, loadBalancers: 0)
+        let cluster = Cluster(
+            id: sample.id,
+            preflight: [.swap: CheckPolicy(severity: .warn), .sysctl: CheckPolicy(fix: false)],
+            hosts: sample.hosts
+        )
+        let trial = EngineTrial(cluster)
+        let facts = FactCache(cluster: cluster, connections: trial.hosts, parallel: 1)
+        let planner = Planner(cluster: cluster, registry: .toys, facts: facts, views: StepServices()) { name in
+            throw OperatorMessage(.invalidInput, at: name, "no such runbook")
+        }
+        trial.hosts["worker1"].values = ["y": "doubtful"]
+        let away = StepCall.toy("hold", ["key": .string("x"), "value": .string("1"), "away": .bool(true)])
+        let plan = try await planner.plan(
+            Planner.Request(
+                runbook: .toy([
+                    .toy(
+                        "Workers",
+                        on: "workers",
+                        maxFailures: .count(1),
+                        [away, .toy("after", ["key": .string("y")]), .read("y")]
+                    )
+                ]),
+                inputs: [:],
+                bindings: PlanBindings(
+                    inventory: "sha256:i",
+                    runbook: "sha256:r",
+                    knownHosts: "sha256:k",
+                    runbookFile: "/srv/ops/toy.yaml"
+                ),
+                program: "rollbook test",
+                moment: trial.time.now,
+                without: [try #require(HostName("worker2"))],
+                skipped: ["toy.read"]
+            )
+        )
+        let bytes = try plan.bytes()
+        let text = String(decoding: bytes, as: UTF8.self)
+        for field in [
+            "without", "skipped", "maxFailures", "takesHostAway", "preflight", "runbookFile", "\"warning\":true",
+        ] {
+            #expect(text.contains(field), "\(field)")
+        }
+        let difference = try GoldenFile(Self.folder.appending(path: "optional-fields.json")).difference(from: bytes)
+        #expect(difference == nil)
+    }
+
     @Test("stored plans of version 1 are read, and written again to the same bytes")
     func replays() throws {
         let files = try FileManager.default.contentsOfDirectory(at: Self.folder, includingPropertiesForKeys: nil)

@@ -1,4 +1,5 @@
 import ClusterModel
+import Foundation
 import Glibc
 import RemoteShell
 import Synchronization
@@ -13,8 +14,15 @@ struct BlockingSinkTests {
         try await withConnection { connection in
             let sink = try StallingSink()
             let size = 48 * 1024 * 1024
-            async let fetched = connection.exec(request("head -c \(size) /dev/zero", to: sink))
+            let pid = "/tmp/rollbook-sink-\(UUID().uuidString)"
+            let line = "echo $$ >\(pid); exec head -c \(size) /dev/zero"
+            async let fetched = connection.exec(request(line, to: sink))
             await sink.firstWrite()
+            // What the server's program could write is all that can be in memory, here and there.
+            let question = "sleep 1; grep wchar /proc/$(cat \(pid))/io; rm \(pid)"
+            let written = try await connection.run(question).output.text.split(separator: " ").last ?? ""
+            let sent = try #require(Int(written.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(sent > 0 && sent < 32 * 1024 * 1024, "\(sent) bytes were sent to a sink that stalls")
             for number in 0..<5 {
                 let text = try await connection.run("echo \(number)").output.text
                 #expect(text == "\(number)\n")

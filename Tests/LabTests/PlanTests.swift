@@ -113,6 +113,13 @@ extension LabSuite {
             )
             #expect(try await controller.runs().count == 1)
             #expect(try await controller.backups().backups.count == 1)
+
+            let journal = "\(controller.state)/runs/\(run)/journal.jsonl"
+            var bytes = Array(text(of: journal).utf8)
+            bytes[bytes.count * 2 / 3] ^= 1
+            try Data(bytes).write(to: URL(filePath: journal))
+            let third = try await apply(plan)
+            #expect(third.code == 8, "also when the journal of that run is damaged: \(third)")
         }
 
         private func refusesAltered(

@@ -161,7 +161,7 @@ extension LabSuite {
         )
         func resolved() async throws {
             // Its wrapper is killed, so no exit code is left, and then its probe is blind.
-            let middle = "[ \"$2\" != 'second worker1' ] || { : >\"$1.blind\"; kill -9 $PPID; sleep 1; }"
+            let middle = "[ \"$2\" != 'second worker1' ] || { : >\"$1.blind\"; kill -9 $PPID; }"
             let text = Self.runbook(middle: middle).replacing(
                 "[ -e \"$1\" ] || exit 1",
                 with: "[ ! -e \"$1.blind\" ] || exit 2; [ -e \"$1\" ] || exit 1"

@@ -1,8 +1,11 @@
 /// The names of preflight's checks; a name is permanent, inventories and step kinds (`preflight.<name>`) use it.
 package enum CheckName: String, Sendable, Hashable, Codable, CaseIterable, CodingKeyRepresentable {
-    case certificates, disk, firewall, hardware, identity
+    case certificates, disk
+    case etcdDisk = "etcd-disk"
+    case firewall, hardware, identity
     case loadBalancer = "load-balancer"
-    case modules, os, packages, ports, reachability, sudo, swap, sysctl, time, vip
+    case modules, os, packages, ports, reachability, repository, resolution, runtime, sudo, swap, sysctl, time,
+        versions, vip
 }
 
 /// What a person wants of one check.

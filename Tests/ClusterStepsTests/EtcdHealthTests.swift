@@ -235,7 +235,17 @@ struct SnapshotReadyGateTests {
 extension EngineTrial {
     /// Lets a host answer a fact as a recorded case did.
     func answer(_ fact: some Fact, with name: String, on host: String) {
-        let recorded = Fixtures.answer(type(of: fact).name, name)
+        answer(fact, with: Fixtures.answer(type(of: fact).name, name), on: host)
+    }
+
+    /// Lets a host answer all of preflight's facts as one does that is in order.
+    func answerAsPlanned(_ host: ClusterModel.Host) {
+        for fact in Fixtures.facts(about: host, in: cluster) {
+            answer(fact, with: Fixtures.planned(type(of: fact).name, about: host, in: cluster), on: host.name.text)
+        }
+    }
+
+    private func answer(_ fact: some Fact, with recorded: ProbeBatch.Answer, on host: String) {
         hosts[host].answers[fact.command] = CommandResult(
             exitCode: recorded.exitCode,
             output: CapturedBytes(recorded.output),

@@ -11,11 +11,33 @@ import Testing
 enum Fixtures {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
 
-    /// The facts whose cases need nothing but their name; a new fact is one line here.
-    static let facts: [any Fact] = [
-        DiskSpace(paths: ClusterPaths()), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
-        PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
-    ]
+    /// What preflight asks a host of a cluster; a new fact is one line here.
+    static func facts(about host: ClusterModel.Host, in cluster: Cluster) -> [any Fact] {
+        [
+            DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
+            PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
+        ]
+    }
+
+    static func fact(_ name: String, about host: String, in cluster: Cluster) -> (any Fact)? {
+        guard let host = cluster.hosts.first(where: { $0.name.text == host }) else { return nil }
+        return facts(about: host, in: cluster).first { type(of: $0).name == name }
+    }
+
+    /// What a host in order answers: `planned/<fact>/` for the first host of its role, for its role, or for any, and else
+    /// the fact's recorded case of a worker.
+    static func planned(_ fact: String, about host: ClusterModel.Host, in cluster: Cluster) -> ProbeBatch.Answer {
+        let isFirst = cluster.hosts(in: host.role).first?.name == host.name
+        let names = (isFirst ? ["\(host.role.rawValue)-first"] : []) + [host.role.rawValue, "any"]
+        guard let bytes = names.lazy.compactMap({ bytes("planned/\(fact)/\($0)") }).first else {
+            return answer(fact, "debian-12-worker")
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+            .replacing("{host}", with: host.name.text)
+            .replacing("{address}", with: host.clusterAddress)
+            .replacing("{vip}", with: cluster.vip ?? "10.77.0.100")
+        return ProbeBatch.Answer(exitCode: 0, output: Array(text.utf8))
+    }
 
     static func names(in path: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.appending(path: path).path)) ?? []
@@ -65,7 +87,7 @@ struct FactFixtureTests {
             value = try read(CollectableFiles(kind: .controlPlane, paths: ClusterPaths()), answer)
         case HostIdentity.name: value = try read(HostIdentity(), answer)
         default:
-            guard let known = Fixtures.facts.first(where: { type(of: $0).name == fact }) else {
+            guard let known = Fixtures.fact(fact, about: "master1", in: .sample()) else {
                 throw UnknownFact(name: fact)
             }
             value = try read(known, answer)

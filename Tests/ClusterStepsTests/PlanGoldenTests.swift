@@ -47,7 +47,7 @@ struct PlanGoldenTests {
                 }
             }
             for host in cluster.hosts {
-                for fact in Fixtures.facts { trial.answer(fact, with: "debian-12-worker", on: host.name.text) }
+                trial.answerAsPlanned(host)
             }
             let runbook = try RunbookLoader.load(text, path: "\(name).yaml", catalogue: StepRegistry.shipped)
             var views = StepServices()

@@ -10,7 +10,7 @@ struct PreflightGateTests {
     private func plan(_ gate: [String: JSONValue], _ change: (EngineTrial) -> Void) async throws -> Plan {
         let trial = EngineTrial(.sample(masters: 1, workers: 2, loadBalancers: 1), registry: .shipped)
         for host in trial.cluster.hosts {
-            for fact in Fixtures.facts { trial.answer(fact, with: "debian-12-worker", on: host.name.text) }
+            trial.answerAsPlanned(host)
         }
         change(trial)
         let call = StepCall(

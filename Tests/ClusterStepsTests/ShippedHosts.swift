@@ -34,14 +34,22 @@ enum ShippedHosts {
                 status: Fixtures.answer(EtcdStatus.name, own).output,
                 archive: Fixtures.bytes("run/\(host.role == .master ? "control-plane" : "load-balancer").tar") ?? []
             )
+            let known = Fixtures.facts(about: host, in: trial.cluster).map { fact in
+                (fact, Fixtures.planned(type(of: fact).name, about: host, in: trial.cluster).output)
+            }
             trial.hosts[host.name.text].responder = { host, script, arguments in
-                backup(&host, script, arguments) ?? preflight(&host, script)
+                backup(&host, script, arguments) ?? preflight(&host, script, arguments, known: known)
             }
         }
     }
 
     /// A host with swap, without its modules and with a later file that has the last word, until each was mended.
-    private static func preflight(_ host: inout SimulatedHost, _ script: String) -> CommandResult? {
+    private static func preflight(
+        _ host: inout SimulatedHost,
+        _ script: String,
+        _ arguments: [String],
+        known: [(fact: any Fact, output: [UInt8])]
+    ) -> CommandResult? {
         let fixes = [
             "swapoff \"$device\"": "swap", "modprobe \"$module\"": "modules",
             "printf '%s\\n' \"$@\"; } >\"$file.new\"": "sysctl",
@@ -50,7 +58,11 @@ enum ShippedHosts {
             host.values[fix.value] = "mended"
             return CommandResult(text: "")
         }
-        guard let fact = Fixtures.facts.first(where: { $0.command.script == script }) else { return nil }
+        guard
+            let (fact, output) = known.first(where: {
+                $0.fact.command.script == script && $0.fact.command.arguments == arguments
+            })
+        else { return nil }
         let name = type(of: fact).name
         let broken: String? =
             switch name {
@@ -61,7 +73,7 @@ enum ShippedHosts {
                     ? "bridge-missing" : host.values["sysctl"] == nil ? "later-file-wins" : nil
             default: nil
             }
-        return CommandResult(bytes: Fixtures.answer(name, broken ?? "debian-12-worker").output)
+        return CommandResult(bytes: broken.map { Fixtures.answer(name, $0).output } ?? output)
     }
 
     private static let snapshot = Fixtures.bytes("run/snapshot.db") ?? []

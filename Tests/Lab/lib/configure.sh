@@ -16,12 +16,12 @@ prepare_host() { # NAME
     enable_units "$root" lab-network ssh
     case ${LAB_ROLE[$name]} in
     master)
-        install_tree node "$name" "$root"
+        prepare_node "$name" "$root"
         install_tree master "$name" "$root"
         prepare_master "$name" "$root"
         ;;
     worker)
-        install_tree node "$name" "$root"
+        prepare_node "$name" "$root"
         install_tree worker "$name" "$root"
         install -D -m 0644 "$LAB_STATE/pki/ca.crt" "$root/etc/kubernetes/pki/ca.crt"
         node_kubeconfig "$name" "$root"
@@ -32,6 +32,12 @@ prepare_host() { # NAME
         enable_units "$root" haproxy keepalived
         ;;
     esac
+}
+
+prepare_node() { # NAME ROOT: what masters and workers have in common
+    install_tree node "$1" "$2"
+    install -m 0755 "$LAB_HOME/standins/kubelet" "$2/usr/bin/kubelet"
+    enable_units "$2" kubelet
 }
 
 identify() { # NAME ROOT
@@ -66,9 +72,10 @@ prepare_master() { # NAME ROOT
             ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
         done
     fi
-    # HAProxy's name in the process list says what it plays here. (It starts itself anew by its path, so a link serves, not argv[0].)
-    ln -s /usr/sbin/haproxy "$root$LAB_LIB/kube-apiserver-standin"
-    enable_units "$root" etcd kube-apiserver-standin
+    # The stand-ins' names in the process list are those of what they play. (HAProxy starts itself anew by its path, so links serve.)
+    mkdir "$root$LAB_LIB/standins"
+    ln -s /usr/sbin/haproxy "$root$LAB_LIB/standins/kube-apiserver"
+    for program in kube-controller-manager kube-scheduler; do ln -s /bin/sleep "$root$LAB_LIB/standins/$program"; done
     restore_seed "$name"
 }
 

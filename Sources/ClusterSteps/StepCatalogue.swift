@@ -32,5 +32,6 @@ enum PreflightCatalogue {
         CheckSudo.self,
         CheckSwap.self,
         CheckSysctl.self,
+        CheckPorts.self,
     ]
 }

@@ -60,7 +60,7 @@ struct StepFixtureTests {
                         trial.answer(CollectableFiles(kind: kind, paths: paths), with: name, on: host)
                     }
                 default:
-                    let known = try #require(Fixtures.fact(fact, about: host, in: sample), "\(fact)")
+                    let known = try #require(Fixtures.fact(fact, about: host, in: trial.cluster), "\(fact)")
                     trial.answer(known, with: name, on: host)
                 }
             }

@@ -33,5 +33,6 @@ enum PreflightCatalogue {
         CheckSwap.self,
         CheckSysctl.self,
         CheckPorts.self,
+        CheckVIP.self,
     ]
 }

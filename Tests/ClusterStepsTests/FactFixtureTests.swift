@@ -14,7 +14,7 @@ enum Fixtures {
     /// What preflight asks a host of a cluster; a new fact is one line here.
     static func facts(about host: ClusterModel.Host, in cluster: Cluster) -> [any Fact] {
         [
-            PortListeners(),
+            HostAddresses(cluster.paths), PortListeners(),
             DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
         ]

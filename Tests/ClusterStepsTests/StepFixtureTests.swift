@@ -31,6 +31,7 @@ struct StepFixtureTests {
         let obstacle: String?
         /// What the inventory wants of checks.
         let preflight: [CheckName: CheckPolicy]?
+        let vip: String?
     }
 
     static let cases = Fixtures.names(in: "steps").filter { $0.hasSuffix(".json") && !$0.hasSuffix(".expected.json") }
@@ -46,7 +47,7 @@ struct StepFixtureTests {
         var backup = BackupPolicy()
         backup.snapshotFrom = item.snapshotFrom ?? .all
         let trial = EngineTrial(
-            Cluster(id: sample.id, backup: backup, preflight: item.preflight, hosts: sample.hosts),
+            Cluster(id: sample.id, vip: item.vip, backup: backup, preflight: item.preflight, hosts: sample.hosts),
             registry: .shipped
         )
         for (host, facts) in item.facts {

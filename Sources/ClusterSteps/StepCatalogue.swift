@@ -33,6 +33,7 @@ enum PreflightCatalogue {
         CheckSwap.self,
         CheckSysctl.self,
         CheckPorts.self,
+        CheckReachability.self,
         CheckVIP.self,
     ]
 }

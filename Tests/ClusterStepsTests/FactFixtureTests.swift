@@ -14,7 +14,7 @@ enum Fixtures {
     /// What preflight asks a host of a cluster; a new fact is one line here.
     static func facts(about host: ClusterModel.Host, in cluster: Cluster) -> [any Fact] {
         [
-            HostAddresses(cluster.paths), PortListeners(),
+            DialledPorts(DialPlan(of: host, in: cluster)), HostAddresses(cluster.paths), PortListeners(),
             DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
         ]
@@ -37,6 +37,7 @@ enum Fixtures {
             .replacing("{host}", with: host.name.text)
             .replacing("{address}", with: host.clusterAddress)
             .replacing("{vip}", with: cluster.vip ?? "10.77.0.100")
+            .replacing("{dialled}", with: DialPlan(of: host, in: cluster).everythingOpen)
         return ProbeBatch.Answer(exitCode: 0, output: Array(text.utf8))
     }
 
@@ -66,6 +67,11 @@ enum Fixtures {
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         return Array(try encoder.encode(value)) + Array("\n".utf8)
     }
+}
+
+extension DialPlan {
+    /// What a host prints when every connection is made.
+    fileprivate var everythingOpen: String { dials.map { "\($0.address) \($0.port) 0 " }.joined(separator: "\n") }
 }
 
 @Suite("Facts from recorded outputs")

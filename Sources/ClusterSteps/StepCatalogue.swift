@@ -35,5 +35,6 @@ enum PreflightCatalogue {
         CheckPorts.self,
         CheckReachability.self,
         CheckVIP.self,
+        CheckLoadBalancer.self,
     ]
 }

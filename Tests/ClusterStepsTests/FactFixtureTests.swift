@@ -14,7 +14,8 @@ enum Fixtures {
     /// What preflight asks a host of a cluster; a new fact is one line here.
     static func facts(about host: ClusterModel.Host, in cluster: Cluster) -> [any Fact] {
         [
-            DialledPorts(DialPlan(of: host, in: cluster)), HostAddresses(cluster.paths), PortListeners(),
+            DialledPorts(DialPlan(of: host, in: cluster)), HostAddresses(cluster.paths),
+            LoadBalancerState(cluster.paths), PortListeners(),
             DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
         ]

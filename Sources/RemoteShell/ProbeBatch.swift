@@ -27,6 +27,8 @@ package struct ProbeBatch: Sendable {
         package let exitCode: Int
         package let output: [UInt8]
         package let errorOutput: [UInt8]
+        /// The controller's uptime when the batch was sent, and when the end of this answer had come; nil when nobody looked.
+        package var window: ClosedRange<Duration>?
 
         package init(exitCode: Int, output: [UInt8], errorOutput: [UInt8] = []) {
             self.exitCode = exitCode
@@ -38,22 +40,30 @@ package struct ProbeBatch: Sendable {
     }
 
     /// The answers in the order of the probes; nil for a probe whose lines are not all there.
-    package func answers(output: [UInt8], errorOutput: [UInt8]) -> [Answer?] {
+    ///
+    /// `window` says between which moments the host printed the first so many bytes of its output, if that was noted.
+    package func answers(
+        output: [UInt8],
+        errorOutput: [UInt8],
+        window: (Int) -> ClosedRange<Duration>? = { _ in nil }
+    ) -> [Answer?] {
         let outputs = sections(of: output)
         let errors = sections(of: errorOutput)
         return (0..<count).map { index in
             guard let section = outputs[index] else { return nil }
-            return Answer(
+            var answer = Answer(
                 exitCode: section.exitCode,
                 output: section.bytes,
                 errorOutput: errors[index]?.bytes ?? []
             )
+            answer.window = window(section.end)
+            return answer
         }
     }
 
-    private func sections(of stream: [UInt8]) -> [Int: (exitCode: Int, bytes: [UInt8])] {
+    private func sections(of stream: [UInt8]) -> [Int: (exitCode: Int, bytes: [UInt8], end: Int)] {
         let mark = Array("\nRBP1 \(nonce) ".utf8)
-        var found: [Int: (exitCode: Int, bytes: [UInt8])] = [:]
+        var found: [Int: (exitCode: Int, bytes: [UInt8], end: Int)] = [:]
         var open: (index: Int, start: Int)?
         var position = 0
         while let at = nextMark(mark, in: stream, from: position) {
@@ -66,7 +76,7 @@ package struct ProbeBatch: Sendable {
             } else if words.count == 3, words[1].hasPrefix("rc="), words[2] == "END", let begun = open,
                 begun.index == index, let code = Int(words[1].dropFirst(3))
             {
-                found[index] = (code, Array(stream[begun.start..<max(begun.start, at)]))
+                found[index] = (code, Array(stream[begun.start..<max(begun.start, at)]), end)
                 open = nil
             }
         }

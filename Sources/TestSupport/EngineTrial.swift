@@ -41,7 +41,7 @@ package struct EngineTrial: Sendable {
     )
         async throws -> Plan
     {
-        let facts = FactCache(cluster: cluster, connections: hosts, parallel: parallel)
+        let facts = FactCache(cluster: cluster, connections: hosts, parallel: parallel, time: time)
         let library = library
         let planner = Planner(cluster: cluster, registry: registry, facts: facts, views: views) { name in
             guard let found = library[name] else { throw OperatorMessage(.invalidInput, at: name, "no such runbook") }

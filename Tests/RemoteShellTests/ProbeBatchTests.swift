@@ -34,4 +34,17 @@ struct ProbeBatchTests {
         #expect(answers[0]?.text == "x")
         #expect(answers[1] == nil)
     }
+
+    @Test("an answer carries the window of its own end, not of the whole batch")
+    func windows() {
+        let batch = ProbeBatch([RemoteCommand("true"), RemoteCommand("true")], nonce: "n")
+        let first = "\nRBP1 n 0 BEGIN\nx\nRBP1 n 0 rc=0 END"
+        let stream = Array((first + "\n\nRBP1 n 1 BEGIN\ny\nRBP1 n 1 rc=0 END\n").utf8)
+        let answers = batch.answers(output: stream, errorOutput: []) { end in
+            end <= first.utf8.count ? .seconds(1) ... .seconds(2) : .seconds(1) ... .seconds(9)
+        }
+        #expect(answers.map { $0?.window?.upperBound } == [.seconds(2), .seconds(9)])
+        let untimed = batch.answers(output: stream, errorOutput: [])
+        #expect(untimed.allSatisfy { $0 != nil && $0?.window == nil })
+    }
 }

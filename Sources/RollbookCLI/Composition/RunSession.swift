@@ -48,7 +48,8 @@ struct RunSession: Sendable {
         let facts = FactCache(
             cluster: context.cluster,
             connections: context.connections,
-            parallel: context.parallel
+            parallel: context.parallel,
+            time: surroundings.time
         )
         let planner = Planner(cluster: context.cluster, registry: registry, facts: facts, views: try views()) { name in
             try source.find(name).runbook

@@ -7,10 +7,19 @@ package actor FactCache {
     private let cluster: Cluster
     private let connections: any HostConnections
     private let parallel: Int
+    private let time: (any TimeSource)?
     private var answers: [FactRequest: Result<ProbeBatch.Answer, FactFailure>] = [:]
 
     /// Begins without any answer; `parallel` is how many hosts are read at the same time.
-    package init(cluster: Cluster, connections: any HostConnections, parallel: Int) {
+    ///
+    /// With `time`, answers carry when they were asked for and when they came: only so can hosts' clocks be compared.
+    package init(
+        cluster: Cluster,
+        connections: any HostConnections,
+        parallel: Int,
+        time: (any TimeSource)? = nil
+    ) {
+        self.time = time
         self.cluster = cluster
         self.connections = connections
         self.parallel = max(1, parallel)
@@ -30,8 +39,8 @@ package actor FactCache {
             func startNext() {
                 guard let host = waiting.next() else { return }
                 let requests = wanted[host.name] ?? []
-                group.addTask(executorPreference: connections.executor) { [connections] in
-                    await Self.read(requests, of: host, over: connections)
+                group.addTask(executorPreference: connections.executor) { [connections, time] in
+                    await Self.read(requests, of: host, over: connections, time)
                 }
             }
             for _ in 0..<parallel { startNext() }
@@ -63,16 +72,19 @@ package actor FactCache {
     private static func read(
         _ requests: [FactRequest],
         of host: Host,
-        over connections: any HostConnections
+        over connections: any HostConnections,
+        _ time: (any TimeSource)?
     ) async
         -> [(FactRequest, Result<ProbeBatch.Answer, FactFailure>)]
     {
         do {
             let answers: [ProbeBatch.Answer?]
-            do { answers = try await ask(requests, of: host, over: connections) } catch  where error.kind == .lost {
+            do {
+                answers = try await ask(requests, of: host, over: connections, time)
+            } catch  where error.kind == .lost {
                 // Reading twice is harmless, and a link that was idle for long may be found dead only now.
                 await connections.drop(host.name)
-                answers = try await ask(requests, of: host, over: connections)
+                answers = try await ask(requests, of: host, over: connections, time)
             }
             return zip(requests, answers).map { request, answer in
                 (request, answer.map(Result.success) ?? .failure(missing(request)))
@@ -87,13 +99,19 @@ package actor FactCache {
     private static func ask(
         _ requests: [FactRequest],
         of host: Host,
-        over connections: any HostConnections
+        over connections: any HostConnections,
+        _ time: (any TimeSource)?
     ) async throws(TransportError) -> [ProbeBatch.Answer?] {
         let batch = ProbeBatch(requests.map(\.command))
         let connection = try await connections.connection(to: host)
-        let output = CollectingSink(limit: 16 << 20)
+        let output = CollectingSink(limit: 16 << 20, time: time)
+        // Not before the connection is there: logging in may take seconds.
+        let asked = time?.uptime
         let result = try await connection.download(batch.command, to: output, limits: .short)
-        return batch.answers(output: output.bytes, errorOutput: result.errorOutput.bytes)
+        return batch.answers(output: output.bytes, errorOutput: result.errorOutput.bytes) { end in
+            guard let asked, let come = output.arrival(of: end), asked <= come else { return nil }
+            return asked...come
+        }
     }
 
     private static func missing(_ request: FactRequest) -> FactFailure {
@@ -118,17 +136,35 @@ extension TransportError {
 
 /// Collects bytes in memory up to a limit; more is an error, never a silent cut.
 final class CollectingSink: ByteSink {
-    private let collected = Mutex<[UInt8]>([])
+    private struct Held {
+        var bytes: [UInt8] = []
+        /// How many bytes were there at which uptime.
+        var arrivals: [(count: Int, at: Duration)] = []
+    }
+
+    private let collected = Mutex(Held())
     private let limit: Int
+    private let time: (any TimeSource)?
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, time: (any TimeSource)? = nil) {
+        self.limit = limit
+        self.time = time
+    }
 
-    var bytes: [UInt8] { collected.withLock { $0 } }
+    var bytes: [UInt8] { collected.withLock { $0.bytes } }
+
+    /// The uptime at which the first `count` bytes were there; nil when they are not, or without a clock.
+    func arrival(of count: Int) -> Duration? {
+        collected.withLock { held in held.arrivals.first { $0.count >= count }?.at }
+    }
 
     func write(_ bytes: RawSpan) throws {
         try collected.withLock { held in
-            guard held.count + bytes.byteCount <= limit else { throw StepFault("more than \(limit) bytes of facts") }
-            unsafe bytes.withUnsafeBytes { unsafe held.append(contentsOf: $0) }
+            guard held.bytes.count + bytes.byteCount <= limit else {
+                throw StepFault("more than \(limit) bytes of facts")
+            }
+            unsafe bytes.withUnsafeBytes { unsafe held.bytes.append(contentsOf: $0) }
+            if let time { held.arrivals.append((held.bytes.count, time.uptime)) }
         }
     }
 }

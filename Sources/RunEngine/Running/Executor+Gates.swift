@@ -51,7 +51,7 @@ extension Executor {
         do {
             let gate = try registry.gate(planned.kind, planned.parameters)
             let verified = VerifiedConnections(connections, plan: plan)
-            let cache = FactCache(cluster: plan.cluster, connections: verified, parallel: parallel)
+            let cache = FactCache(cluster: plan.cluster, connections: verified, parallel: parallel, time: time)
             await cache.prefetch(gate.facts(in: plan.cluster))
             verdict = await Planner.verdict(
                 of: gate,

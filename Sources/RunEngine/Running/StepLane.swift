@@ -159,7 +159,7 @@ struct StepTurn {
     /// The verdict on facts read now, and the facts themselves.
     private func decideNow() async -> (decision: Decision, reader: RecordingFactReader) {
         let cluster = executor.plan.cluster
-        let cache = FactCache(cluster: cluster, connections: link, parallel: executor.parallel)
+        let cache = FactCache(cluster: cluster, connections: link, parallel: executor.parallel, time: executor.time)
         await cache.prefetch(typed.facts(on: target))
         let reader = RecordingFactReader(cluster: cluster, cache: cache, views: executor.services)
         return (await Planner.decision(of: typed, reader, target), reader)

@@ -173,7 +173,12 @@ extension StepTurn {
     func context(attempt: Int, _ operations: OperationLedger) -> StepContext {
         let plan = executor.plan
         let state = executor.journal.state
-        let cache = FactCache(cluster: plan.cluster, connections: link, parallel: executor.parallel)
+        let cache = FactCache(
+            cluster: plan.cluster,
+            connections: link,
+            parallel: executor.parallel,
+            time: executor.time
+        )
         return StepContext(
             target: target,
             run: executor.run,

@@ -26,6 +26,7 @@ enum PreflightCatalogue {
         CheckDisk.self,
         CheckFirewall.self,
         CheckHardware.self,
+        CheckIdentity.self,
         CheckModules.self,
         CheckOS.self,
         CheckPackages.self,

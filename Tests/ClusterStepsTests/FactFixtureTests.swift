@@ -18,6 +18,7 @@ enum Fixtures {
             LoadBalancerState(cluster.paths), PortListeners(),
             DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
+            MachineIdentity(),
         ]
     }
 
@@ -39,7 +40,14 @@ enum Fixtures {
             .replacing("{address}", with: host.clusterAddress)
             .replacing("{vip}", with: cluster.vip ?? "10.77.0.100")
             .replacing("{dialled}", with: DialPlan(of: host, in: cluster).everythingOpen)
+            .replacing("{hex}", with: hex(of: host))
         return ProbeBatch.Answer(exitCode: 0, output: Array(text.utf8))
+    }
+
+    /// 32 hexadecimal digits that are a host's own.
+    private static func hex(of host: ClusterModel.Host) -> String {
+        let digits = host.name.text.utf8.map { String($0, radix: 16) }.joined()
+        return String((digits + String(repeating: "0", count: 32)).prefix(32))
     }
 
     static func names(in path: String) -> [String] {

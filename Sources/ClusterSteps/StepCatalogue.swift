@@ -37,5 +37,6 @@ enum PreflightCatalogue {
         CheckReachability.self,
         CheckVIP.self,
         CheckLoadBalancer.self,
+        CheckTime.self,
     ]
 }

@@ -19,6 +19,7 @@ enum Fixtures {
             DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
             MachineIdentity(),
+            HostClock(),
         ]
     }
 

@@ -23,6 +23,7 @@ extension StepRegistry {
 /// Preflight's checks; a new one is one line here.
 enum PreflightCatalogue {
     static let types: [any PreflightCheck.Type] = [
+        CheckCertificates.self,
         CheckDisk.self,
         CheckFirewall.self,
         CheckHardware.self,

@@ -20,6 +20,7 @@ enum Fixtures {
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
             MachineIdentity(),
             HostClock(),
+            HostCertificates(paths: cluster.paths, address: host.clusterAddress),
         ]
     }
 

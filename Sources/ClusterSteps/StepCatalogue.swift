@@ -31,6 +31,7 @@ enum PreflightCatalogue {
         CheckModules.self,
         CheckOS.self,
         CheckPackages.self,
+        CheckResolution.self,
         CheckSudo.self,
         CheckSwap.self,
         CheckSysctl.self,

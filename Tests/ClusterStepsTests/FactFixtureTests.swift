@@ -21,6 +21,7 @@ enum Fixtures {
             MachineIdentity(),
             HostClock(),
             HostCertificates(paths: cluster.paths, address: host.clusterAddress),
+            NameResolution(paths: cluster.paths),
         ]
     }
 

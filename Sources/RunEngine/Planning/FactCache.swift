@@ -9,6 +9,8 @@ package actor FactCache {
     private let parallel: Int
     private let time: (any TimeSource)?
     private var answers: [FactRequest: Result<ProbeBatch.Answer, FactFailure>] = [:]
+    /// What answers were read as, and by which fact: checks that compare hosts read the same answer once for every host.
+    private var values: [FactRequest: (fact: any Fact, value: any Sendable)] = [:]
 
     /// Begins without any answer; `parallel` is how many hosts are read at the same time.
     ///
@@ -67,6 +69,15 @@ package actor FactCache {
             )
         }
         return try answer.get()
+    }
+
+    /// The value of one fact on one host, made of its answer once.
+    func value<F: Fact>(of fact: F, on host: HostName) async throws -> F.Value {
+        let request = FactRequest(fact, on: host)
+        if let known = values[request], known.fact as? F == fact, let value = known.value as? F.Value { return value }
+        let value = try fact.parse(try await answer(to: request))
+        values[request] = (fact, value)
+        return value
     }
 
     private static func read(

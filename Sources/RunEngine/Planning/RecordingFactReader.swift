@@ -32,14 +32,15 @@ final class RecordingFactReader: FactReader {
     }
 
     private func value<F: Fact>(of fact: F, on host: HostName) async throws(FactFailure) -> F.Value {
-        let answer = try await cache.answer(to: FactRequest(fact, on: host))
         do {
-            let value = try fact.parse(answer)
+            let value = try await cache.value(of: fact, on: host)
             if let bound = try fact.bound(value) {
                 let precondition = Precondition(host: host, fact: F.name, value: bound)
                 recorded.withLock { if !$0.contains(precondition) { $0.append(precondition) } }
             }
             return value
+        } catch let failure as FactFailure {
+            throw failure
         } catch let message as OperatorMessage {
             throw FactFailure(host: host, fact: F.name, message: message.completed(place: host.text))
         } catch {

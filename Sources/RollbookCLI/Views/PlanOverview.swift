@@ -26,16 +26,29 @@ struct PlanOverview {
         let isLong = hosts.count > 8
         let rows = isLong ? order.map { (hostList(members[$0] ?? []), $0) } : hosts.map { ($0.text, signs[$0] ?? []) }
         let kinds = Dictionary(grouping: plan.steps, by: \.stage).mapValues { Set($0.map(\.kind)) }
-        let header = ("HOST", plan.stages.indices.map { title(of: $0, kinds[$0] ?? []) })
-        let first = ([header] + rows).map(\.0.count).max() ?? 0
-        let widths = plan.stages.indices.map { stage in ([header] + rows).map { $0.1[stage].count }.max() ?? 0 }
-        let table = ([header] + rows).map { name, cells in
-            var line = "   " + name.padded(to: first)
-            for (cell, width) in zip(cells, widths) { line += "  " + (cell.isEmpty ? "." : cell).padded(to: width) }
+        let header = plan.stages.indices.map { title(of: $0, kinds[$0] ?? []) }
+        // Many stages of few hosts, as preflight has them, are read more easily as a list of stages.
+        let across = lines(["HOST"] + header, rows.map { [$0.0] + $0.1 })
+        let down = lines(
+            ["STAGE"] + rows.map(\.0),
+            header.indices.map { stage in [header[stage]] + rows.map { $0.1[stage] } }
+        )
+        let isWide = (across.map(\.count).max() ?? 0) > Self.widest
+        let table = isWide && (down.map(\.count).max() ?? 0) < (across.map(\.count).max() ?? 0) ? down : across
+        return table + ["   + to do   = nothing to do   w warning   ? known later   ! blocked   . not in the stage"]
+    }
+
+    /// Columns that most terminals have.
+    private static let widest = 100
+
+    private func lines(_ header: [String], _ rows: [[String]]) -> [String] {
+        let all = [header] + rows.map { $0.map { $0.isEmpty ? "." : $0 } }
+        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        return all.map { row in
+            var line = "   " + zip(row, widths).map { $0.padded(to: $1) }.joined(separator: "  ")
             while line.last == " " { line.removeLast() }
             return line
         }
-        return table + ["   + to do   = nothing to do   w warning   ? known later   ! blocked   . not in the stage"]
     }
 
     /// The number of a stage, with what it does where that is one thing.

@@ -19,11 +19,18 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// A library target; the arrows between targets are explained in Sources/README.md and held by ArchitectureTests.
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, exclude: documents[name] ?? [], swiftSettings: strict)
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], embedding files: [String] = []) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        exclude: documents[name] ?? [],
+        resources: files.map { .embedInCode($0) },
+        swiftSettings: strict
+    )
 }
 
 /// Format specifications live beside the code that implements them; SwiftPM has to be told that they are not sources.
@@ -54,6 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -63,9 +71,15 @@ let package = Package(
         library(
             "RollbookCLI",
             [
-                "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "Manifests", "RemoteShell",
-                "RunEngine", "SSHTransport", "ShippedRunbooks", argumentParser, logging, crypto, system, subprocess,
+                "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "HTMLReport", "Journal", "Manifests",
+                "RemoteShell", "RunEngine", "SSHTransport", "ShippedRunbooks", argumentParser, logging, crypto, system,
+                subprocess,
             ]
+        ),
+        library(
+            "HTMLReport",
+            ["BackupStore", "ClusterModel", "ClusterSteps", "Journal", "RunEngine", mustache],
+            embedding: ["page.css", "page.mustache", "step.mustache"]
         ),
         .target(
             name: "ShippedRunbooks",
@@ -125,6 +139,7 @@ let package = Package(
             fixtures: true
         ),
         tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),
+        tests("HTMLReportTests", ["ClusterModel", "HTMLReport", "Journal", "RunEngine", "TestSupport"], fixtures: true),
         tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
         tests("LabTests", [subprocess, system]),
         tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),

@@ -17,9 +17,10 @@ struct ImportRules {
             "NIOCore",
             "NIOPosix", "SystemPackage",
         ],
+        "HTMLReport": ["BackupStore", "ClusterModel", "ClusterSteps", "Journal", "RunEngine", "Mustache"],
         "RollbookCLI": [
-            "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "Manifests", "RemoteShell",
-            "RunEngine", "SSHTransport", "ShippedRunbooks", "ArgumentParser", "Crypto", "Logging", "Subprocess",
+            "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "HTMLReport", "Journal", "Manifests",
+            "RemoteShell", "RunEngine", "SSHTransport", "ShippedRunbooks", "ArgumentParser", "Crypto", "Logging", "Subprocess",
             "SystemPackage",
         ],
         "rollbook": ["RollbookCLI"],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClusterModel
+import HTMLReport
 import Journal
 import RunEngine
 import SystemPackage
@@ -10,23 +11,44 @@ struct ShowCommand: ParsableCommand {
 
     @Argument(help: "Run id (else the newest).") var id: String?
     @OptionGroup var state: StateOptions
+    @Option(
+        help: ArgumentHelp(
+            "Write the run as one self-contained page to this file, or to standard output for '-'.",
+            valueName: "file"
+        )
+    )
+    var html: String?
 
     func run() throws {
-        let recorded = try RunFinder(state).find(id)
+        let finder = try RunFinder(state)
+        let recorded = try finder.find(id)
         guard let bytes = recorded.plan else {
             throw OperatorMessage(.integrity, at: recorded.folder.plan.string, "the plan of the run is missing")
         }
         let plan = try Plan.read(bytes, from: recorded.folder.plan.string)
+        let details = RunDetails(recorded, plan)
+        if let html {
+            let page = RunPage(
+                try details.reported(beside: finder.earlier(than: recorded)),
+                outputs: RunOutputs(folder: recorded.folder)
+            )
+            if html == "-" { return try Terminal.machineAnswer(page.html) }
+            try ReportFile(Surroundings.current().absolute(html)).write(page.html)
+            if state.format == .text { return Terminal.answer("Stored as \(html).".escapedOnOneLine) }
+        }
         if state.format == .json {
-            try JSONAnswer.print(try RunDetails(recorded, plan).json)
+            try JSONAnswer.print(try details.json)
         } else {
-            Terminal.answer(RunDetails(recorded, plan).text)
+            Terminal.answer(details.text)
         }
     }
 }
 
 /// Finds a recorded run and verifies it.
 struct RunFinder {
+    /// Earlier runs that a report compares with.
+    private static let mostEarlier = 10
+
     private let folder: StateDirectory
 
     init(_ options: StateOptions) throws {
@@ -52,5 +74,30 @@ struct RunFinder {
             throw OperatorMessage(.usage, at: id.text, "there is no such run", next: "rollbook runs lists them")
         }
         return try JournalReader.verify(place, witnesses: try folder.witnesses(of: id))
+    }
+
+    /// The last runs of the same runbook on the same cluster before `run`, the newest first.
+    func earlier(than run: RecordedRun) throws -> [EarlierRun] {
+        guard let begin = run.state.begin else { return [] }
+        var found: [EarlierRun] = []
+        for id in try folder.runs().reversed() where id < run.folder.run {
+            guard found.count < Self.mostEarlier else { break }
+            guard let place = try folder.existingRun(id), let other = JournalReader.begin(of: place),
+                other.runbook == begin.runbook, other.cluster == begin.cluster
+            else { continue }
+            guard let recorded = try? JournalReader.verify(place) else {
+                found.append(EarlierRun(run: id, started: nil, duration: nil, verdict: .damaged))
+                continue
+            }
+            found.append(
+                EarlierRun(
+                    run: id,
+                    started: recorded.records.first?.time,
+                    duration: recorded.duration,
+                    verdict: Verdict(recorded.state)
+                )
+            )
+        }
+        return found
     }
 }

@@ -1,4 +1,5 @@
 import ClusterModel
+import HTMLReport
 import Journal
 import RunEngine
 
@@ -74,6 +75,22 @@ struct RunDetails {
                 "next": next.map { .string($0) } ?? .null,
             ])
         }
+    }
+
+    /// The same words for the page of the run.
+    func reported(beside earlier: [EarlierRun]) -> ReportedRun {
+        ReportedRun(
+            run: recorded.folder.run,
+            plan: plan,
+            records: recorded.records,
+            state: state,
+            duration: recorded.duration,
+            tornBytes: recorded.torn?.bytes,
+            by: by,
+            status: status,
+            next: next,
+            earlier: earlier
+        )
     }
 
     private var by: String {

@@ -139,7 +139,11 @@ let package = Package(
             fixtures: true
         ),
         tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),
-        tests("HTMLReportTests", ["ClusterModel", "HTMLReport", "Journal", "RunEngine", "TestSupport"], fixtures: true),
+        tests(
+            "HTMLReportTests",
+            ["ClusterModel", "HTMLReport", "Journal", "RunEngine", "TestSupport"],
+            fixtures: true
+        ),
         tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
         tests("LabTests", [subprocess, system]),
         tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),

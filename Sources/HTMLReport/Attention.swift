@@ -30,7 +30,8 @@ struct Attention {
             let place = "\(step.host)/\(step.kind)"
             if let known, let (word, tone) = Self.trouble(known.phase) {
                 let index = problems.firstIndex {
-                    $0.place == place || $0.place == step.id.text || ($0.place == step.host.text && $0.event == known.outcome?.message)
+                    $0.place == place || $0.place == step.id.text
+                        || ($0.place == step.host.text && $0.event == known.outcome?.message)
                 }
                 let problem = index.map { problems.remove(at: $0) }
                 told.append((Self.item(word, tone, step, problem, known, reported), step.host))
@@ -78,8 +79,9 @@ struct Attention {
             let names = members[item]?.hosts ?? []
             return [
                 "word": item.word, "tone": item.tone.rawValue, "sign": item.tone.sign, "what": item.what,
-                "hosts": optional(names.isEmpty ? nil : hostList(names)), "allHosts": names.map(\.text).joined(separator: ", "),
-                "event": item.event, "state": optional(item.state),
+                "hosts": optional(names.isEmpty ? nil : hostList(names)),
+                "allHosts": names.map(\.text).joined(separator: ", "),
+                "event": item.event.asSentence, "state": optional(item.state?.asSentence),
                 "nexts": Commands(members[item]?.nexts ?? []).fields,
             ]
         }

@@ -41,7 +41,8 @@ struct BackupSection {
 
     private static func snapshot(_ host: HostName, _ output: SaveEtcdSnapshot.Output) -> Fields {
         [
-            "file": output.file.path, "host": host.text, "member": output.member, "revision": "\(output.facts.revision)",
+            "file": output.file.path, "host": host.text, "member": output.member,
+            "revision": "\(output.facts.revision)",
             "keys": "\(output.facts.totalKeys)", "live": "\(output.facts.liveKeys)",
             "hash": String(output.facts.hash, radix: 16), "size": byteCount(output.file.plain.bytes),
             "sha256": output.file.stored.sha256,
@@ -63,7 +64,9 @@ struct BackupSection {
         for (_, output) in results(of: CompareKeyspace.self) {
             if let hash = output.hash {
                 let members = hash.members.joined(separator: ", ")
-                notes.append("keys: hash \(String(hash.hash, radix: 16)) at revision \(hash.revision), equal on \(members)")
+                notes.append(
+                    "keys: hash \(String(hash.hash, radix: 16)) at revision \(hash.revision), equal on \(members)"
+                )
             }
             if let remark = output.remark { notes.append("keys: \(remark)") }
         }

@@ -40,7 +40,9 @@ struct History {
         let difference = (mine.milliseconds - median.milliseconds) * 100 / max(1, median.milliseconds)
         let sign = difference < 0 ? "\u{2212}" : "+"
         let word = reported.verdict.word
-        let those = done.count == 1 ? "the earlier one that is \(word) took" : "the median of \(done.count) earlier ones that are \(word) is"
+        let those =
+            done.count == 1
+            ? "the earlier one that is \(word) took" : "the median of \(done.count) earlier ones that are \(word) is"
         return "It took \(mine.brief); \(those) \(median.brief) (\(sign)\(abs(difference)) %)."
     }
 }

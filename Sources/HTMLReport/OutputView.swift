@@ -5,7 +5,7 @@ import Journal
 /// A value as a person reads it: short members beside their names, long ones below, and nothing longer than the page can bear.
 struct OutputView {
     /// Most bytes of one long text.
-    static let longest = 16 * 1024
+    static let longest = 8 * 1024
     /// What is longer than this gets a box of its own.
     private static let shortest = 96
 
@@ -38,7 +38,7 @@ struct OutputView {
         switch value {
         case .null: []
         case .object(let members): members.sorted { $0.key < $1.key }
-        default: [("", value)]
+        default: [("result", value)]
         }
     }
 

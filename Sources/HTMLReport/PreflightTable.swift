@@ -45,8 +45,11 @@ struct PreflightTable {
             return ["host": host.text, "cells": row]
         }
         let counts = cells.values.flatMap(\.values).reduce(into: [String: Int]()) { $0[$1.word, default: 0] += 1 }
-        let words = ["in order", "mended", "warning", "fixable", "not known", "failed"]
-        let told = words.compactMap { word in counts[word].map { "\($0) \(word)" } }
+        let words = [
+            ("in order", "in order"), ("mended", "mended"), ("warning", "with a warning"), ("fixable", "fixable"),
+            ("not known", "not known"), ("failed", "failed"),
+        ]
+        let told = words.compactMap { word, spoken in counts[word].map { "\($0) \(spoken)" } }
         return [
             "checks": checks.map { ["name": Self.name($0)] as Fields }, "rows": rows,
             "summary": told.joined(separator: ", "), "findings": findings, "hasFindings": !findings.isEmpty,
@@ -77,9 +80,10 @@ struct PreflightTable {
             let about = members[key]
             return [
                 "check": Self.name(key.check), "word": key.word, "tone": (about?.tone ?? .plain).rawValue,
-                "sign": about?.sign ?? "", "finding": key.finding,
+                "sign": about?.sign ?? "", "finding": key.finding.asSentence,
                 "nexts": Commands(about?.fixes ?? []).fields,
-                "hosts": hostList(about?.hosts ?? []), "allHosts": (about?.hosts ?? []).map(\.text).joined(separator: ", "),
+                "hosts": hostList(about?.hosts ?? []),
+                "allHosts": (about?.hosts ?? []).map(\.text).joined(separator: ", "),
             ]
         }
     }
@@ -96,7 +100,13 @@ struct PreflightTable {
             let next = reported.problems.first { $0.place == "\(step.host)/\(step.kind)" }?.next
             return Cell(sign: "!", tone: .bad, word: "failed", finding: said ?? "it failed", fix: next)
         case .unknown?, .started?, .notDone?:
-            return Cell(sign: "?", tone: .unknown, word: "not known", finding: said ?? "no outcome is recorded", fix: nil)
+            return Cell(
+                sign: "?",
+                tone: .unknown,
+                word: "not known",
+                finding: said ?? "no outcome is recorded",
+                fix: nil
+            )
         case .skipped?, .refused?, nil: break
         }
         switch step.decision {

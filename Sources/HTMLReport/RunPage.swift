@@ -13,6 +13,9 @@ package struct RunPage {
     private let reported: ReportedRun
     private let outputs: any OutputStore
 
+    /// What is longer than this has a line of its own below the others.
+    private static let longestFact = 40
+
     /// `outputs` is where the run's long outputs lie; one that is missing or altered is told of in the page.
     package init(_ reported: ReportedRun, outputs: any OutputStore) {
         self.reported = reported
@@ -42,7 +45,7 @@ package struct RunPage {
             "runbook": plan.runbook, "cluster": plan.cluster.id.text, "run": reported.run.text,
             "verdict": reported.verdict.word, "tone": reported.verdict.tone.rawValue,
             "sign": reported.verdict.tone.sign,
-            "status": reported.status, "next": optional(reported.next), "head": head,
+            "status": status, "next": optional(reported.next), "head": head,
             "attention": optional(attention.isEmpty ? nil : attention.fields),
             "preflight": optional(PreflightTable(reported)?.fields),
             "timeline": optional(
@@ -80,7 +83,28 @@ package struct RunPage {
         if let torn = reported.tornBytes {
             rows.append(("note", "\(torn) bytes of a torn last record are not counted"))
         }
-        return rows.map { ["name": $0.0, "value": $0.1, "isCode": ["run", "plan"].contains($0.0)] }
+        rows = rows.filter { $0.1.count <= Self.longestFact } + rows.filter { $0.1.count > Self.longestFact }
+        return rows.map {
+            [
+                "name": $0.0, "value": $0.1, "isCode": ["run", "plan"].contains($0.0),
+                "isWide": $0.1.count > Self.longestFact,
+            ]
+        }
+    }
+
+    /// The status without the word that stands before it already.
+    private var status: String {
+        let word = reported.verdict.word
+        guard reported.status.hasPrefix(word) else { return reported.status }
+        return String(reported.status.dropFirst(word.count).drop { $0 == "," || $0 == " " || $0 == ":" })
+    }
+}
+
+extension String {
+    /// Ended by a full stop, unless it ends with a mark of its own.
+    var asSentence: String {
+        guard let last, ".?!…".contains(last) else { return self + "." }
+        return self
     }
 }
 

@@ -8,8 +8,12 @@ struct StageSections {
     private let stories: StepStories
     private let outputs: any OutputStore
 
-    /// Stages with more steps show those with nothing to tell only when asked.
-    private static let most = 24
+    /// In a run of more steps those with nothing to tell are shown only when asked.
+    private static let most = 40
+    /// So few are never worth a click.
+    private static let fewest = 4
+    /// Looks at a stage's gates, alike ones in a row told once.
+    private static let mostLooks = 24
     private static let longestFact = 1200
 
     init(_ reported: ReportedRun, _ stories: StepStories, _ outputs: any OutputStore) {
@@ -20,22 +24,39 @@ struct StageSections {
 
     var fields: [Fields] {
         let steps = Dictionary(grouping: reported.plan.steps, by: \.stage)
-        return reported.plan.stages.enumerated().map { index, stage in section(stage, index, steps[index] ?? []) }
-            + undone
+        var isFirst = true
+        let sections = reported.plan.stages.enumerated().map { index, stage -> Fields in
+            let fields = section(stage, index, steps[index] ?? [], isFirst: isFirst)
+            if fields["isFirst"] as? Bool == true { isFirst = false }
+            return fields
+        }
+        return sections + undone
     }
 
-    private func section(_ stage: PlannedStage, _ index: Int, _ steps: [PlannedStep]) -> Fields {
-        let quiet = steps.count > Self.most ? steps.filter(isQuiet) : []
+    private func section(
+        _ stage: PlannedStage,
+        _ index: Int,
+        _ steps: [PlannedStep],
+        isFirst: Bool
+    ) -> Fields {
+        var quiet = reported.plan.steps.count > Self.most ? steps.filter(isQuiet) : []
+        if quiet.count < Self.fewest { quiet = [] }
         let isQuiet = Set(quiet.map(\.id))
         let loud = steps.filter { !isQuiet.contains($0.id) }
         return [
             "anchor": "stage-\(index + 1)", "number": "\(index + 1)", "tint": index % 8, "name": stage.name,
             "pace": Self.pace(of: stage, steps), "counts": counts(of: steps), "gates": gates(of: stage),
-            "steps": loud.map(row), "hasSteps": !steps.isEmpty,
+            "steps": loud.map(row), "hasSteps": !steps.isEmpty, "isFirst": isFirst && !loud.isEmpty,
+            "hasGates": !stage.require.isEmpty || !stage.gates.isEmpty,
             "quiet": optional(
-                quiet.isEmpty ? nil : ["rows": quiet.map(row), "summary": "\(quiet.count) steps went as planned"] as Fields
+                quiet.isEmpty ? nil : ["rows": quiet.map(row), "summary": summary(of: quiet)] as Fields
             ),
         ]
+    }
+
+    private func summary(of quiet: [PlannedStep]) -> String {
+        let hadNothingToDo = quiet.allSatisfy { reported.state[$0.id]?.phase == .skipped }
+        return "\(quiet.count) steps \(hadNothingToDo ? "had nothing to do" : "went as planned")"
     }
 
     /// Whether a person may pass over it.
@@ -44,18 +65,26 @@ struct StageSections {
         return reported.state[step.id]?.isSatisfied ?? false
     }
 
+    private func spoken(_ step: PlannedStep) -> (word: String, tone: Tone) {
+        let phase = reported.state[step.id]?.phase
+        if case .warning = step.decision, phase == nil || phase == .skipped { return ("warning", .warning) }
+        return phase.spoken
+    }
+
     /// What an abandoned run took back.
     private var undone: [Fields] {
         let undos = reported.state.steps.filter { $0.key.text.hasPrefix("undo.") }.sorted { $0.key < $1.key }
         guard !undos.isEmpty else { return [] }
         let rows = undos.map { id, known -> Fields in
-            base(id, host: "", kind: id.text, known: known).merging(["planned": false as any Sendable]) { old, _ in old }
+            base(id, host: "", kind: id.text, known: known).merging(["planned": false as any Sendable]) { old, _ in old
+            }
         }
         let none: [Fields] = []
         return [
             [
                 "anchor": "taken-back", "number": "", "tint": 0, "name": "Taken back", "pace": "", "counts": none,
-                "gates": none, "steps": rows, "hasSteps": true, "quiet": false,
+                "gates": none, "steps": rows, "hasSteps": true, "isFirst": false, "hasGates": false,
+                "quiet": false,
             ]
         ]
     }
@@ -79,7 +108,7 @@ struct StageSections {
         var order: [String] = []
         var counts: [String: (Int, Tone)] = [:]
         for step in steps {
-            let (word, tone) = (reported.state[step.id]?.phase).spoken
+            let (word, tone) = spoken(step)
             if counts[word] == nil { order.append(word) }
             counts[word] = ((counts[word]?.0 ?? 0) + 1, tone)
         }
@@ -89,24 +118,48 @@ struct StageSections {
     private func gates(of stage: PlannedStage) -> [Fields] {
         var rows: [Fields] = []
         for gate in stage.require {
-            let text = gate.closed.map { "CLOSED when planned: \($0.event)" } ?? "open when planned: \(gate.detail ?? "")"
+            let text =
+                gate.closed.map { "CLOSED when planned: \($0.event)" } ?? "open when planned: \(gate.detail ?? "")"
             let words = ([text] + gate.remarks.map { "note: \($0)" }).joined(separator: "; ")
-            rows.append(["kind": gate.kind, "text": words, "tone": gate.closed == nil ? "good" : "bad", "clock": "required"])
+            rows.append([
+                "kind": gate.kind, "text": words, "tone": gate.closed == nil ? "good" : "bad", "clock": "required",
+            ])
         }
         for gate in stage.gates {
             rows.append(["kind": gate.kind, "text": "after each batch", "tone": "plain", "clock": "waits for"])
         }
-        for record in reported.records {
-            guard case .stageGate(let gate) = record.event, gate.stage == stage.name else { continue }
-            let word = gate.passed ? "open" : "CLOSED"
+        for look in looks(at: stage) {
+            let again = look.count > 1 ? " (\(look.count) looks in a row)" : ""
             rows.append([
-                "kind": word, "text": gate.detail, "tone": gate.passed ? "good" : "bad", "clock": record.time.clock,
+                "kind": look.passed ? "open" : "CLOSED", "text": look.detail + again,
+                "tone": look.passed ? "good" : "bad", "clock": look.time.clock,
             ])
         }
-        guard rows.count > Self.most else { return rows }
-        let left = rows.count - Self.most
-        let note: Fields = ["kind": "…", "text": "\(left) more looks, all in the journal", "tone": "plain", "clock": ""]
-        return Array(rows.prefix(Self.most / 2)) + [note] + Array(rows.suffix(Self.most / 2))
+        guard rows.count > Self.mostLooks else { return rows }
+        let left = rows.count - Self.mostLooks
+        let note: Fields = ["kind": "…", "text": "\(left) more, all in the journal", "tone": "plain", "clock": ""]
+        return Array(rows.prefix(Self.mostLooks / 2)) + [note] + Array(rows.suffix(Self.mostLooks / 2))
+    }
+
+    private typealias Look = (time: UTCMoment, passed: Bool, detail: String, count: Int)
+
+    /// What the stage's gates were found to be; alike looks with nothing between them are one.
+    private func looks(at stage: PlannedStage) -> [Look] {
+        var looks: [Look] = []
+        var isUnbroken = false
+        for record in reported.records {
+            if case .stageGate(let gate) = record.event, gate.stage == stage.name {
+                if isUnbroken, let last = looks.last, last.passed == gate.passed, last.detail == gate.detail {
+                    looks[looks.count - 1].count += 1
+                } else {
+                    looks.append((record.time, gate.passed, gate.detail, 1))
+                }
+                isUnbroken = true
+            } else if record.event.step != nil {
+                isUnbroken = false
+            }
+        }
+        return looks
     }
 
     private func row(_ step: PlannedStep) -> Fields {
@@ -114,11 +167,8 @@ struct StageSections {
         var fields = base(step.id, host: step.host.text, kind: step.kind, known: known)
         let planned = Planned(step)
         if known?.outcome?.message == nil { fields["what"] = planned.headline }
-        if case .warning = step.decision, known == nil || known?.phase == .skipped {
-            fields["tone"] = Tone.warning.rawValue
-            fields["sign"] = Tone.warning.sign
-            fields["word"] = "warning"
-        }
+        let (word, tone) = spoken(step)
+        fields.merge(["tone": tone.rawValue, "sign": tone.sign, "word": word]) { $1 }
         fields["planned"] = planned.fields
         fields["evidence"] = evidence(of: step)
         fields["hasEvidence"] = !step.preconditions.isEmpty
@@ -132,7 +182,8 @@ struct StageSections {
         let none: [Fields] = []
         return [
             "id": id.text, "host": host, "kind": kind, "word": word, "tone": tone.rawValue, "sign": tone.sign,
-            "what": known?.outcome?.message ?? "", "attempts": known.map { $0.attempt > 1 ? "\($0.attempt)" : "" } ?? "",
+            "what": known?.outcome?.message ?? "",
+            "attempts": known.map { $0.attempt > 1 ? "\($0.attempt)" : "" } ?? "",
             "took": known?.outcome.map { $0.duration > .zero ? $0.duration.brief : "" } ?? "",
             "isOpen": tone == .bad || tone == .unknown, "story": stories.fields(of: id),
             "hasStory": known != nil, "output": optional(output(of: known)), "evidence": none, "hasEvidence": false,
@@ -147,7 +198,9 @@ struct StageSections {
             return OutputView(value, place: stored ?? "journal.jsonl of the run's folder").fields
         } catch {
             return OutputView(
-                .object(["not shown": .string("\(stored ?? "the output") is missing or is not what the journal recorded")]),
+                .object([
+                    "not shown": .string("\(stored ?? "the output") is missing or is not what the journal recorded")
+                ]),
                 place: ""
             ).fields
         }

@@ -22,7 +22,9 @@ struct StepStories {
     private static func text(of event: JournalEvent) -> (String, Tone)? {
         switch event {
         case .stepIntent(let intent):
-            return ("attempt \(intent.attempt) begins (\(intent.stepClass.rawValue), operation \(intent.operation))", .plain)
+            return (
+                "attempt \(intent.attempt) begins (\(intent.stepClass.rawValue), operation \(intent.operation))", .plain
+            )
         case .stepOutcome(let outcome):
             var text = outcome.result.rawValue
             if outcome.duration > .zero { text += " in \(outcome.duration.brief)" }

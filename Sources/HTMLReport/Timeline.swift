@@ -95,7 +95,7 @@ package struct Timeline: Sendable, Hashable {
         ticks = axis.ticks
         stages = Self.spans(of: plan, bars, gates)
         let top = gatherer.gates.isEmpty ? 38.0 : 56.0
-        let every = Int((11 / laneHeight).rounded(.up))
+        let every = Int((13 / laneHeight).rounded(.up))
         let height = laneHeight
         lanes = hosts.enumerated().map { index, host in
             Lane(host: host, y: top + Double(index) * height, isNamed: index % every == 0)

@@ -104,7 +104,8 @@ struct TimelineAxis {
         let end: String
         let isDeath: Bool
         switch before.event {
-        case .runEnd(let ended): (end, isDeath) = ("\(ended.result.rawValue), exit code \(ended.exitCode.rawValue)", false)
+        case .runEnd(let ended):
+            (end, isDeath) = ("\(ended.result.rawValue), exit code \(ended.exitCode.rawValue)", false)
         case .runInterrupted(let signal): (end, isDeath) = ("let go after SIG\(signal.signal.rawValue)", false)
         default: (end, isDeath) = ("its process died", true)
         }
@@ -117,7 +118,8 @@ struct TimelineAxis {
             }
         let by = "\(resumed.by.user)@\(resumed.by.host), pid \(resumed.by.pid)"
         return (
-            "\(before.time.spoken): \(end). \(wall.brief) later\(restart): \(word) at \(record.time.spoken) by \(by)", isDeath
+            "\(before.time.spoken): \(end). \(wall.brief) later\(restart): \(word) at \(record.time.spoken) by \(by)",
+            isDeath
         )
     }
 }

@@ -143,7 +143,8 @@ struct TimelineGatherer {
                 reads: known.reads,
                 x: x,
                 width: axis.x(known.to.elapsed, session: known.to.session) - x,
-                title: "gate of \(known.stage): \(known.passed ? "open" : "CLOSED") after \(time), \(reads): \(known.detail)"
+                title:
+                    "gate of \(known.stage): \(known.passed ? "open" : "CLOSED") after \(time), \(reads): \(known.detail)"
             )
         )
     }

@@ -21,7 +21,7 @@ struct TimelinePicture {
             "axisY": number(timeline.lanesBottom + 15), "right": number(Timeline.width - 14),
             "hasGates": !timeline.gates.isEmpty, "gateTextY": number(timeline.lanesTop - 9),
             "labelX": number(timeline.left - 8), "stages": stages, "ticks": ticks, "breaks": breaks, "gates": gates,
-            "lanes": lanes, "bars": bars, "legend": legend, "marks": marks,
+            "lanes": lanes, "bars": bars, "legend": legend, "marks": marks, "isTall": timeline.lanes.count > 40,
         ]
     }
 
@@ -55,21 +55,23 @@ struct TimelinePicture {
             let end = gate.x + gate.width
             return [
                 "x": number(gate.x), "width": number(max(gate.width, 1.5)), "title": gate.title, "passed": gate.passed,
-                "signX": number(end), "y": number(timeline.lanesTop - 14), "middle": number(timeline.lanesTop - 10),
+                "signX": number(end), "y": number(timeline.lanesTop - 14), "middle": number(timeline.lanesTop - 12),
             ]
         }
     }
 
     private var lanes: [Fields] {
-        timeline.lanes.enumerated().map { index, lane in
+        // Of thin lanes five are shaded alike: stripes that fine would flicker.
+        let shade = timeline.laneHeight < 15 ? 5 : 1
+        return timeline.lanes.enumerated().map { index, lane in
             let most = Int((timeline.left - 14) / 6.6)
             let name = lane.host.text
             let short = name.count <= most ? name : "\(name.prefix(most / 2))…\(name.suffix(most - most / 2 - 1))"
             return [
-                "y": number(lane.y), "height": number(timeline.laneHeight), "isOdd": index % 2 == 1,
+                "y": number(lane.y), "height": number(timeline.laneHeight), "isOdd": index / shade % 2 == 1,
                 "width": number(Timeline.width), "host": name,
                 "label": lane.isNamed ? short : false as any Sendable,
-                "textY": number(lane.y + min(timeline.laneHeight / 2 + 3.8, 11)),
+                "textY": number(lane.y + timeline.laneHeight / 2 + 3.8),
             ]
         }
     }
@@ -98,7 +100,8 @@ struct TimelinePicture {
         case .ok, .skipped: nil
         case .failed: "\u{2715}"
         case .refused: "\u{2298}"
-        case .unknown, .cut: "?"
+        case .unknown: "?"
+        case .cut: "\u{2026}"
         }
     }
 
@@ -109,7 +112,9 @@ struct TimelinePicture {
             (.failed, "failed"), (.refused, "refused, nothing was changed"), (.unknown, "outcome unknown"),
             (.cut, "no outcome in its session"),
         ]
-        return words.filter { present.contains($0.0) }.map { ["sign": sign($0.0) ?? "", "word": $0.1, "mark": $0.0.rawValue] }
+        return words.filter { present.contains($0.0) }.map {
+            ["sign": sign($0.0) ?? "", "word": $0.1, "mark": $0.0.rawValue]
+        }
     }
 
     private func tint(_ stage: Int) -> Int { stage % 8 }

@@ -20,7 +20,8 @@ struct ImportRules {
         "HTMLReport": ["BackupStore", "ClusterModel", "ClusterSteps", "Journal", "RunEngine", "Mustache"],
         "RollbookCLI": [
             "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "HTMLReport", "Journal", "Manifests",
-            "RemoteShell", "RunEngine", "SSHTransport", "ShippedRunbooks", "ArgumentParser", "Crypto", "Logging", "Subprocess",
+            "RemoteShell", "RunEngine", "SSHTransport", "ShippedRunbooks", "ArgumentParser", "Crypto", "Logging",
+            "Subprocess",
             "SystemPackage",
         ],
         "rollbook": ["RollbookCLI"],

@@ -13,9 +13,6 @@ struct ReportTrial {
     let run: RunID
     let outputs: MemoryOutputs
 
-    /// What a controller died of that has nothing to say.
-    struct Died: Error {}
-
     /// A run of every form: done, failed, refused, blocked and warned of; a gate that is closed and opens; a controller that dies
     /// with a step under way, and another session that goes on.
     static func everyForm() async throws -> ReportTrial {
@@ -67,20 +64,19 @@ struct ReportTrial {
         outputs = MemoryOutputs()
     }
 
-    func page(_ earlier: [EarlierRun] = []) -> RunPage {
-        RunPage(
-            ReportedRun(
-                run: run,
-                plan: plan,
-                records: records,
-                state: state,
-                duration: .seconds(107),
-                by: "tester@controller, rollbook test, pid 1",
-                status: state.status.rawValue + (state.end.map { ", exit code \($0.exitCode.rawValue)" } ?? ""),
-                next: "rollbook resume \(run)",
-                earlier: earlier
-            ),
-            outputs: outputs
+    func page(_ earlier: [EarlierRun] = []) -> RunPage { RunPage(reported(earlier), outputs: outputs) }
+
+    func reported(_ earlier: [EarlierRun] = []) -> ReportedRun {
+        ReportedRun(
+            run: run,
+            plan: plan,
+            records: records,
+            state: state,
+            duration: .seconds(107),
+            by: "tester@controller, rollbook test, pid 1",
+            status: state.status.rawValue + (state.end.map { ", exit code \($0.exitCode.rawValue)" } ?? ""),
+            next: "rollbook resume \(run)",
+            earlier: earlier
         )
     }
 
@@ -163,7 +159,12 @@ struct ReportTrial {
                 state: "master3 is cordoned",
                 next: "when its cause is mended: rollbook resume RUN --retry 1.master3.toy.add"
             ),
-            OperatorMessage(.outcomeUnknown, at: "worker3/toy.set", "the link was lost", state: "It may have been done"),
+            OperatorMessage(
+                .outcomeUnknown,
+                at: "worker3/toy.set",
+                "the link was lost",
+                state: "It may have been done"
+            ),
         ]
         let summary = (try? JSONValue(encoding: problems)) ?? .null
         events.append(

@@ -44,7 +44,8 @@ struct RunPageTests {
     func selfContained() async throws {
         let trial = try await ReportTrial.everyForm()
         let html = try trial.page(earlier(trial)).html
-        for word in ["http://", "https://", "<script", "src=", "@import", "<link", "<iframe", "<object", "javascript:"] {
+        for word in ["http://", "https://", "<script", "src=", "@import", "<link", "<iframe", "<object", "javascript:"]
+        {
             #expect(!html.contains(word), "\(word)")
         }
         for match in html.matches(of: #/href="([^"]*)"|url\(([^)]*)\)/#) {
@@ -78,7 +79,8 @@ struct RunPageTests {
     /// Texts that hosts may send, each of which would do something in a page or a terminal.
     private static let attacks = [
         "<script>alert(1)</script>", "\" onmouseover=\"alert(1)", "' onmouseover='alert(1)",
-        "\"\u{301} onmouseover=alert(1) x=\"", "<\u{338}img src=x onerror=alert(1)>", "</title><script>alert(1)</script>",
+        "\"\u{301} onmouseover=alert(1) x=\"", "<\u{338}img src=x onerror=alert(1)>",
+        "</title><script>alert(1)</script>",
         "</style></pre><script>alert(1)</script>", "{{{style}}}", "&lt;script&gt;", "\u{1B}[2J\u{1B}]52;c;AAAA\u{7}",
         "\u{0}\u{8}\u{9B}31m\u{7F}", "\u{202E}gpj.exe", "`x`", "]]>--><svg onload=alert(1)>",
     ]
@@ -111,7 +113,10 @@ struct RunPageTests {
             plan,
             [
                 (.zero, ReportTrial.intent(one)), (.zero, ReportTrial.intent(two)),
-                (.seconds(1), ReportTrial.outcome(one, .ok, output: .object(["a": .string(text), "b": .string(text + "\n.")]))),
+                (
+                    .seconds(1),
+                    ReportTrial.outcome(one, .ok, output: .object(["a": .string(text), "b": .string(text + "\n.")]))
+                ),
                 (.seconds(1), ReportTrial.outcome(two, .failed, text)),
                 (.seconds(1), .stageGate(StageGate(stage: "Set", passed: false, waited: .zero, detail: text))),
                 (
@@ -137,7 +142,7 @@ struct RunPageTests {
         let shown = try #require(box["text"] as? String)
         #expect(shown.utf8.count == OutputView.longest)
         #expect(shown.allSatisfy { $0 == "ö" })
-        #expect(box["note"] as? String == "the first 16384 of 32768 bytes; all of it is in out/x")
+        #expect(box["note"] as? String == "the first 8192 of 16384 bytes; all of it is in out/x")
         #expect(OutputView.cut("aö", to: 2).shown == "a")
         #expect(OutputView.cut("aö", to: 3) == ("aö", false))
     }
@@ -159,7 +164,7 @@ struct RunPageTests {
         )
         let html = try trial.page().html
         #expect(html.contains("196 steps went as planned"))
-        #expect(html.components(separatedBy: "<p>no room</p>").count == 2)
+        #expect(html.components(separatedBy: "<p>no room.</p>").count == 2)
         #expect(html.contains("worker8, worker58, worker108, worker158"))
     }
 }

@@ -61,7 +61,10 @@ struct TimelineTests {
         let timeline = timeline(try await ReportTrial.everyForm())
         #expect(timeline.gates.map(\.reads) == [4, 3])
         #expect(timeline.gates.allSatisfy { $0.passed && $0.stage == 0 })
-        #expect(timeline.gates[0].title.contains("open after 15.0s, 4 looks: ready is yes"), "\(timeline.gates[0].title)")
+        #expect(
+            timeline.gates[0].title.contains("open after 15.0s, 4 looks: ready is yes"),
+            "\(timeline.gates[0].title)"
+        )
     }
 
     @Test("bars of one host never overlap, and nothing leaves the picture")
@@ -92,12 +95,15 @@ struct TimelineTests {
         #expect(timeline.lanes.count == 200)
         #expect(timeline.height < 1400)
         let named = timeline.lanes.filter(\.isNamed)
-        #expect(named.count == 100)
-        for (one, next) in zip(named, named.dropFirst()) { #expect(next.y - one.y >= 11) }
+        #expect(named.count == 67)
+        for (one, next) in zip(named, named.dropFirst()) { #expect(next.y - one.y >= 13) }
         #expect(Set(timeline.bars.map(\.lane)).count == 200)
     }
 
-    @Test("ticks are round, evenly spaced, and neither few nor many", arguments: [37, 850, 4_600, 61_000, 3_540_000, 93_000_000])
+    @Test(
+        "ticks are round, evenly spaced, and neither few nor many",
+        arguments: [37, 850, 4_600, 61_000, 3_540_000, 93_000_000]
+    )
     func ticks(milliseconds: Int64) async throws {
         let (plan, run) = try await plan(workers: 1)
         let step = plan.steps[0].id

@@ -48,7 +48,13 @@ struct ReportFile {
     }
 
     private func refusal(_ code: ExitCode, _ event: String) -> OperatorMessage {
-        OperatorMessage(code, at: shown, event, state: "Nothing was stored", next: "name a file: rollbook show --html FILE")
+        OperatorMessage(
+            code,
+            at: shown,
+            event,
+            state: "Nothing was stored",
+            next: "name a file: rollbook show --html FILE"
+        )
     }
 
     private func store(_ bytes: [UInt8], as part: FilePath) throws(Errno) {

@@ -7,7 +7,7 @@ struct OutputView {
     /// Most bytes of one long text.
     static let longest = 8 * 1024
     /// What is longer than this gets a box of its own.
-    private static let shortest = 96
+    private static let shortest = (text: 96, structure: 40)
 
     private let value: JSONValue
     /// Where all of it is, for the note below what was cut.
@@ -24,7 +24,8 @@ struct OutputView {
         var long: [Fields] = []
         for (name, member) in members {
             let text = Self.text(of: member)
-            if text.utf8.count <= Self.shortest, !text.contains("\n") {
+            let limit = member.stringValue == nil ? Self.shortest.structure : Self.shortest.text
+            if text.utf8.count <= limit, !text.contains("\n") {
                 if text != "null" { short.append(["name": name, "value": text]) }
             } else {
                 long.append(box(name, Self.readable(member)))

@@ -22,6 +22,7 @@ struct TimelinePicture {
             "hasGates": !timeline.gates.isEmpty, "gateTextY": number(timeline.lanesTop - 9),
             "labelX": number(timeline.left - 8), "stages": stages, "ticks": ticks, "breaks": breaks, "gates": gates,
             "lanes": lanes, "bars": bars, "legend": legend, "marks": marks, "isTall": timeline.lanes.count > 40,
+            "hasBreaks": !timeline.breaks.isEmpty,
         ]
     }
 
@@ -46,6 +47,7 @@ struct TimelinePicture {
             [
                 "x": number(gap.x), "width": number(gap.width), "center": number(gap.x + gap.width / 2),
                 "title": gap.title, "sign": gap.isDeath ? "\u{2715}" : "\u{23F8}\u{FE0E}", "isDeath": gap.isDeath,
+                "tone": (gap.isDeath ? Tone.bad : Tone.plain).rawValue,
             ]
         }
     }

@@ -30,6 +30,10 @@ package enum BackupError: Error, Sendable, Hashable {
     /// The manifest is of a later format than this program knows.
     case newerFormat(String, format: Int)
     case wrongCluster(backup: String, of: String, target: String, why: String)
+    /// The set has no snapshot, or none of the host asked for; `hosts` are those it has.
+    case noSuchSnapshot(String, of: String?, hosts: String)
+    /// The set is encrypted and no key was given.
+    case identityNeeded(String)
     /// Encryption is asked for and cannot be done; nothing was started.
     case encryptionRefused(why: String, next: String)
     case encryptionFailed(String, why: String)
@@ -49,9 +53,9 @@ package enum BackupError: Error, Sendable, Hashable {
         switch self {
         case .unsafePath: .security
         case .storage, .noSpace: .storage
-        case .alreadyExists, .encryptionRefused, .toolMissing, .retentionRefused: .refused
+        case .alreadyExists, .encryptionRefused, .identityNeeded, .toolMissing, .retentionRefused: .refused
         case .busy: .locked
-        case .notFound: .usage
+        case .notFound, .noSuchSnapshot: .usage
         case .invalidName, .retentionPolicy: .invalidInput
         case .integrity, .newerFormat, .wrongCluster: .integrity
         case .encryptionFailed, .toolFailed: .stepFailed
@@ -110,6 +114,21 @@ package enum BackupError: Error, Sendable, Hashable {
                 at: backup,
                 "this backup is of cluster \(owner) (\(why)); target is \(target)",
                 state: "Nothing was changed"
+            )
+        case .noSuchSnapshot(let backup, let host, let hosts):
+            OperatorMessage(
+                code,
+                at: backup,
+                host.map { "it has no snapshot of \($0) (it has: \(hosts))" } ?? "it has no snapshot",
+                next: "rollbook backups show \(backup)"
+            )
+        case .identityNeeded(let backup):
+            OperatorMessage(
+                code,
+                at: backup,
+                "it is encrypted and no key was given",
+                state: "Nothing was read",
+                next: "add --identity KEYFILE, the age key of one of its recipients"
             )
         case .encryptionRefused(let why, let next):
             OperatorMessage(code, "encryption is asked for and \(why)", state: "No snapshot was taken", next: next)

@@ -48,6 +48,17 @@ package struct RegistrySummary: Sendable, Hashable {
         return sums.values.sorted { ($0.resource, $0.group ?? "") < ($1.resource, $1.group ?? "") }
     }
 
+    /// The rows with their resources added up, largest first; a row's resource is empty.
+    package var rowsByNamespace: [Row] {
+        var sums: [String: Row] = [:]
+        for row in counts.values {
+            guard let namespace = row.namespace else { continue }
+            let empty = Row(group: nil, resource: "", namespace: namespace, objects: 0, bytes: 0)
+            sums[namespace, default: empty].add(row.objects, row.bytes)
+        }
+        return sums.values.sorted { ($1.bytes, $0.namespace ?? "") < ($0.bytes, $1.namespace ?? "") }
+    }
+
     /// Live objects for each namespace.
     package var objectsByNamespace: [String: Int] {
         counts.values.reduce(into: [:]) { sums, row in
@@ -71,6 +82,18 @@ package struct RegistrySummary: Sendable, Hashable {
     }
 
     mutating func addOther() { otherKeys += 1 }
+
+    /// Counts a live key with the beginning of its value.
+    mutating func add(
+        _ change: StoredRevision,
+        prefix: String,
+        _ window: inout ByteWindow
+    ) throws(SnapshotProblem) {
+        guard let path = RegistryPath(key: change.key, prefix: prefix) else { return addOther() }
+        let count = min(change.value.count, 64)
+        let index = try window.load(count, at: change.value.offset)
+        add(path, bytes: change.value.count, head: window.buffer[index..<(index + count)])
+    }
 }
 
 extension RegistrySummary.Row {

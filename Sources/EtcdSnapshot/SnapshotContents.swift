@@ -21,10 +21,7 @@ package struct SnapshotContents: Sendable {
 
     /// Calls `body` for every stored revision from the oldest to the newest, also for deletions and overwritten values.
     package func forEachRevision(_ body: @escaping (StoredRevision) -> Void) throws(SnapshotProblem) {
-        guard let revisions else { return }
-        var walker = self.walker(.ascending)
-        var visitor = RevisionVisitor { (revision, _) throws(SnapshotProblem) in body(revision) }
-        try walker.walk(revisions, &visitor)
+        try visitRevisions(.ascending) { (revision, _) throws(SnapshotProblem) in body(revision) }
     }
 
     /// Calls `body` once for every live key with its newest value, in no order that means anything.
@@ -35,14 +32,8 @@ package struct SnapshotContents: Sendable {
     /// The live Kubernetes objects counted by resource and namespace.
     package func registrySummary(prefix: String = "/registry/") throws(SnapshotProblem) -> RegistrySummary {
         var summary = RegistrySummary()
-        try visitLiveKeys { (revision, window) throws(SnapshotProblem) in
-            guard let path = RegistryPath(key: revision.key, prefix: prefix) else {
-                summary.addOther()
-                return
-            }
-            let count = min(revision.value.count, 64)
-            let index = try window.load(count, at: revision.value.offset)
-            summary.add(path, bytes: revision.value.count, head: window.buffer[index..<(index + count)])
+        try visitLiveKeys { (change, window) throws(SnapshotProblem) in
+            try summary.add(change, prefix: prefix, &window)
         }
         return summary
     }
@@ -66,28 +57,40 @@ package struct SnapshotContents: Sendable {
         return try KubernetesObject(revision.value, &window)
     }
 
-    private func walker(_ order: TreeWalker.Order) -> TreeWalker {
-        TreeWalker(
+    /// Stored changes, deletions and marks among them: an upper bound of the number of keys.
+    var storedChanges: Int { report.buckets.first { $0.name == "key" }?.entries ?? 0 }
+
+    /// Hands every stored change to `body`, in the walk's order.
+    func visitRevisions(
+        _ order: TreeWalker.Order,
+        _ body: @escaping RevisionVisitor.Body
+    ) throws(SnapshotProblem) {
+        guard let revisions else { return }
+        var walker = TreeWalker(
             layout,
             freelist: nil,
             window: ByteWindow(over: source, limit: report.bodySize),
             order: order
         )
+        var visitor = RevisionVisitor(body)
+        try walker.walk(revisions, &visitor)
     }
 
-    /// Walks from the newest revision to the oldest: the first revision met of a key decides about it.
-    private func visitLiveKeys(_ body: @escaping RevisionVisitor.Body) throws(SnapshotProblem) {
-        guard let revisions else { return }
-        let entries = report.buckets.first { $0.name == "key" }?.entries ?? 0
-        let partitions = KeyFingerprints.partitions(forKeys: entries)
+    /// Walks from the newest revision to the oldest: the first change met of a key decides about it.
+    ///
+    /// `stored` gets every change once, `live` the newest one of each live key.
+    func visitLiveKeys(
+        stored: @escaping (StoredRevision) -> Void = { _ in },
+        live: @escaping RevisionVisitor.Body
+    ) throws(SnapshotProblem) {
+        let partitions = KeyFingerprints.partitions(forKeys: storedChanges)
         for partition in 0..<partitions {
             var seen = KeyFingerprints(partition: partition, of: partitions)
-            var walker = self.walker(.descending)
-            var visitor = RevisionVisitor { (revision, window) throws(SnapshotProblem) in
-                let hash = try KeyFingerprints.fingerprint(of: revision.keyRange, isMarked: false, &window)
-                if seen.insert(hash), !revision.isTombstone { try body(revision, &window) }
+            try visitRevisions(.descending) { (change, window) throws(SnapshotProblem) in
+                if partition == 0 { stored(change) }
+                let hash = try KeyFingerprints.fingerprint(of: change.keyRange, isMarked: false, &window)
+                if seen.insert(hash), !change.isTombstone { try live(change, &window) }
             }
-            try walker.walk(revisions, &visitor)
         }
     }
 }
@@ -113,10 +116,10 @@ package struct StoredRevision: Sendable, Hashable {
 }
 
 /// Turns the entries of the bucket `key` into stored revisions; marks without a key are left out.
-private struct RevisionVisitor: EntryVisitor {
+struct RevisionVisitor: EntryVisitor {
     typealias Body = (StoredRevision, inout ByteWindow) throws(SnapshotProblem) -> Void
 
-    let body: Body
+    private let body: Body
 
     init(_ body: @escaping Body) { self.body = body }
 

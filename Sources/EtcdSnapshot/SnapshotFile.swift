@@ -36,6 +36,20 @@ package final class SnapshotFile: SnapshotBytes {
         size = UInt64(clamping: opened.size)
     }
 
+    /// Takes over `descriptor`, which is open for reading; it is closed even where this throws.
+    ///
+    /// For a file that has no name, such as a decrypted copy that nobody else is to find.
+    package init(adopting descriptor: CInt) throws(SnapshotReadFailure) {
+        do throws(SnapshotReadFailure) {
+            opened = try Self.identity(of: descriptor)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        size = UInt64(clamping: opened.size)
+    }
+
     deinit {
         close(descriptor)
     }

@@ -148,7 +148,11 @@ let package = Package(
         tests("LabTests", [subprocess, system]),
         tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),
         tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
-        tests("RollbookCLITests", ["ClusterModel", "RollbookCLI", "RunEngine", "TestSupport"], fixtures: true),
+        tests(
+            "RollbookCLITests",
+            ["ClusterModel", "EtcdSnapshot", "RollbookCLI", "RunEngine", "TestSupport"],
+            fixtures: true
+        ),
         tests(
             "RunEngineTests",
             ["ClusterModel", "Journal", "RemoteShell", "RunEngine", "TestSupport"],

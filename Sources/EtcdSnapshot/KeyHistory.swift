@@ -1,7 +1,7 @@
 /// What a snapshot still knows of one key.
 package struct KeyHistory: Sendable, Hashable {
     /// Bounds the lists; a key of a snapshot without compaction may have been written a million times.
-    static let listLimit = 8
+    package static let listLimit = 8
 
     /// The change that was in force at the revision asked for; nil where nothing of the key is stored up to there.
     package fileprivate(set) var found: StoredRevision?

@@ -93,7 +93,9 @@ package struct SnapshotDifference: Sendable, Hashable {
     }
 
     /// Resources that every cluster rewrites within seconds.
-    private static let volatile: Set<String> = ["events", "leases", "masterleases", "endpointslices", "services/endpoints"]
+    private static let volatile: Set<String> = [
+        "events", "leases", "masterleases", "endpointslices", "services/endpoints",
+    ]
 
     fileprivate init(prefix: String, limit: Int) {
         self.prefix = prefix

@@ -65,10 +65,13 @@ package struct SnapshotInspection: Sendable, Hashable {
 
 extension SnapshotContents {
     /// Counts everything in the snapshot; `top` is how many of the largest keys are kept.
-    package func inspection(prefix: String = "/registry/", top: Int = 10) throws(SnapshotProblem) -> SnapshotInspection {
+    package func inspection(prefix: String = "/registry/", top: Int = 10) throws(SnapshotProblem) -> SnapshotInspection
+    {
         var inspection = SnapshotInspection(top: top)
         var registry = RegistrySummary()
-        try visitLiveKeys { inspection.add(stored: $0) } live: { (change, window) throws(SnapshotProblem) in
+        try visitLiveKeys {
+            inspection.add(stored: $0)
+        } live: { (change, window) throws(SnapshotProblem) in
             inspection.add(live: change)
             try registry.add(change, prefix: prefix, &window)
         }

@@ -14,7 +14,15 @@ enum Terminal {
     /// With `readerMayLeave` a reader that closed the pipe is no error: for the events of a run, whose exit code says how
     /// the run ended.
     static func machineAnswer(_ text: String, readerMayLeave: Bool = false) throws {
-        let error = write(text.hasSuffix("\n") ? text : text + "\n", to: 1)
+        try machineAnswer(
+            bytes: Array((text.hasSuffix("\n") ? text : text + "\n").utf8),
+            readerMayLeave: readerMayLeave
+        )
+    }
+
+    /// The same for bytes, as they are.
+    static func machineAnswer(bytes: [UInt8], readerMayLeave: Bool = false) throws {
+        let error = write(bytes, to: 1)
         guard error == 0 || (error == EPIPE && readerMayLeave) else {
             throw OperatorMessage(
                 .storage,
@@ -29,7 +37,11 @@ enum Terminal {
     static func error(_ line: String) -> Bool { write(line + "\n", to: 2) == 0 }
 
     private static func write(_ text: String, to descriptor: Int32) -> Int32 {
-        var bytes = Array(text.utf8)[...]
+        write(Array(text.utf8), to: descriptor)
+    }
+
+    private static func write(_ whole: [UInt8], to descriptor: Int32) -> Int32 {
+        var bytes = whole[...]
         while !bytes.isEmpty {
             let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }

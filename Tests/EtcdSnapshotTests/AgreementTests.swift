@@ -5,7 +5,7 @@ import Testing
 struct AgreementTests {
     @Test("all fixtures are there")
     func fixturesAreThere() {
-        #expect(Fixture.all.count >= 24)
+        #expect(Fixture.all.count >= 36)
         #expect(Set(Fixture.all.map(\.name)).isSuperset(of: ["empty-3.4.23", "deep-1k-pages", "stored-freelist"]))
     }
 

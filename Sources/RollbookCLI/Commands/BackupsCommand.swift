@@ -12,7 +12,7 @@ struct BackupsCommand: AsyncParsableCommand {
         abstract: "The catalogue of backups on this controller.",
         subcommands: [
             BackupsListCommand.self, BackupsShowCommand.self, BackupsVerifyCommand.self, BackupsPruneCommand.self,
-            BackupsStatusCommand.self,
+            BackupsStatusCommand.self, BackupsInspectCommand.self, BackupsDiffCommand.self, BackupsExtractCommand.self,
         ],
         defaultSubcommand: BackupsListCommand.self
     )

@@ -150,7 +150,7 @@ let package = Package(
         tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
         tests(
             "RollbookCLITests",
-            ["ClusterModel", "EtcdSnapshot", "RollbookCLI", "RunEngine", "TestSupport"],
+            ["ClusterModel", "EtcdSnapshot", "Journal", "RollbookCLI", "RunEngine", "TestSupport"],
             fixtures: true
         ),
         tests(

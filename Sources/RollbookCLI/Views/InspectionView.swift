@@ -64,7 +64,8 @@ struct InspectionView {
             ("revision", revision),
             (
                 "keys",
-                "\(inspection.liveKeys) live, \(inspection.revisions) stored changes, \(inspection.tombstones) of them deletions"
+                "\(inspection.liveKeys) live (\(inspection.registry.objects) objects of Kubernetes), "
+                    + "\(inspection.revisions) stored changes, \(inspection.tombstones) of them deletions"
             ),
             (
                 "values",
@@ -74,7 +75,7 @@ struct InspectionView {
             ("leases", "\(leases), \(inspection.leasedKeys) live keys end with one"),
         ]
         for (provider, count) in inspection.registry.encrypted.sorted(by: { $0.key < $1.key }) {
-            facts.append(("encrypted", "\(count) values at rest by \(provider): a restored cluster needs its keys"))
+            facts.append(("encrypted", "at rest by \(provider): values \(count); a restored cluster needs its keys"))
         }
         if report.isAuthEnabled { facts.append(("auth", "etcd's own users and roles are in force")) }
         return facts
@@ -111,11 +112,7 @@ struct InspectionView {
         for row in rows.prefix(top) {
             table.add(row.resource, row.group ?? "-", String(row.objects), byteCount(Int64(clamping: row.bytes)))
         }
-        var lines = rows.isEmpty ? [] : [""] + table.lines + more(rows.count)
-        if inspection.registry.otherKeys > 0 {
-            lines.append("and \(inspection.registry.otherKeys) live keys that are no Kubernetes objects")
-        }
-        return lines
+        return rows.isEmpty ? [] : [""] + table.lines + more(rows.count)
     }
 
     private var namespaces: [String] {

@@ -80,10 +80,11 @@ package struct SnapshotContents: Sendable {
     ///
     /// `stored` gets every change once, `live` the newest one of each live key.
     func visitLiveKeys(
+        parts: Int? = nil,
         stored: @escaping (StoredRevision) -> Void = { _ in },
         live: @escaping RevisionVisitor.Body
     ) throws(SnapshotProblem) {
-        let partitions = KeyFingerprints.partitions(forKeys: storedChanges)
+        let partitions = parts ?? KeyFingerprints.partitions(forKeys: storedChanges)
         for partition in 0..<partitions {
             var seen = KeyFingerprints(partition: partition, of: partitions)
             try visitRevisions(.descending) { (change, window) throws(SnapshotProblem) in

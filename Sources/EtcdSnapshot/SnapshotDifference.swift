@@ -154,16 +154,18 @@ extension SnapshotContents {
     /// Compares the live keys of this snapshot with those of `newer`, those that begin with `under` only.
     ///
     /// A key counts as changed when its value differs, whatever its revisions say: revisions of different clusters, or of a
-    /// restored one, mean nothing beside each other. It reads every live value of both once. `limit` bounds the items.
+    /// restored one, mean nothing beside each other. It reads every live value of both once. `limit` bounds the items;
+    /// `parts` is how often to walk, which follows from the number of changes when it is nil.
     package func difference(
         to newer: SnapshotContents,
         prefix: String = "/registry/",
         under: String = "",
-        limit: Int
+        limit: Int,
+        parts: Int? = nil
     ) throws(SnapshotProblem) -> SnapshotDifference {
         var difference = SnapshotDifference(prefix: prefix, limit: limit)
         let start = Array(under.utf8)
-        let partitions = KeyFingerprints.partitions(forKeys: 2 * max(storedChanges, newer.storedChanges))
+        let partitions = parts ?? KeyFingerprints.partitions(forKeys: 2 * max(storedChanges, newer.storedChanges))
         for partition in 0..<partitions {
             let part = KeyFingerprints(partition: partition, of: partitions)
             var table = try table(of: part, under: start)

@@ -64,9 +64,13 @@ package struct SnapshotInspection: Sendable, Hashable {
 }
 
 extension SnapshotContents {
-    /// Counts everything in the snapshot; `top` is how many of the largest keys are kept.
-    package func inspection(prefix: String = "/registry/", top: Int = 10) throws(SnapshotProblem) -> SnapshotInspection
-    {
+    /// Counts everything in the snapshot; `top` is how many of the largest keys are kept, `parts` how often to walk
+    /// (nil: as the number of changes asks for).
+    package func inspection(
+        prefix: String = "/registry/",
+        top: Int = 10,
+        parts: Int? = nil
+    ) throws(SnapshotProblem) -> SnapshotInspection {
         var inspection = SnapshotInspection(top: top)
         var registry = RegistrySummary()
         try visitLiveKeys {

@@ -33,6 +33,20 @@ struct InspectionTests {
         #expect(inspection.largest.map(\.bytes) == Array(sizes.prefix(5)))
     }
 
+    @Test("in several parts the answer is the same", arguments: [2, 3, 7])
+    func parts(_ parts: Int) throws {
+        let contents = try Self.contents("kubernetes-3.5.16")
+        let whole = try contents.inspection()
+        let divided = try contents.inspection(parts: parts)
+        #expect(divided.registry.rows == whole.registry.rows && divided.revisions == whole.revisions)
+        #expect(divided.liveKeys == whole.liveKeys && divided.liveBytes == whole.liveBytes)
+        #expect(divided.largest.map(\.bytes) == whole.largest.map(\.bytes))
+        let newer = try Self.contents("night-two-3.5.16")
+        let one = try contents.difference(to: newer, limit: 1_000)
+        let many = try contents.difference(to: newer, limit: 1_000, parts: parts)
+        #expect(one == many && one.totals.removed > 50 && one.totals.added > 5)
+    }
+
     @Test("namespaces are listed by what they take")
     func namespaces() throws {
         let rows = try Self.contents("night-one-3.5.16").inspection().registry.rowsByNamespace

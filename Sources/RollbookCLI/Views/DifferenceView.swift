@@ -34,7 +34,7 @@ struct DifferenceView {
         } else if isSameCluster == nil {
             notes.append("whether both are of one cluster cannot be told: no UID of kube-system to compare")
         }
-        if isSameCluster != false, after.revision < before.revision {
+        if isSameCluster == true, after.revision < before.revision {
             notes.append("the second is the older one by its revision: 'added' reads as lost since, 'removed' as new")
         }
         return notes

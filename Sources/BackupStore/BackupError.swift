@@ -34,6 +34,8 @@ package enum BackupError: Error, Sendable, Hashable {
     case noSuchSnapshot(String, of: String?, hosts: String)
     /// The set is encrypted and no key was given.
     case identityNeeded(String)
+    /// The key file that was named does not exist.
+    case noIdentity(String)
     /// Encryption is asked for and cannot be done; nothing was started.
     case encryptionRefused(why: String, next: String)
     case encryptionFailed(String, why: String)
@@ -55,7 +57,7 @@ package enum BackupError: Error, Sendable, Hashable {
         case .storage, .noSpace: .storage
         case .alreadyExists, .encryptionRefused, .identityNeeded, .toolMissing, .retentionRefused: .refused
         case .busy: .locked
-        case .notFound, .noSuchSnapshot: .usage
+        case .notFound, .noIdentity, .noSuchSnapshot: .usage
         case .invalidName, .retentionPolicy: .invalidInput
         case .integrity, .newerFormat, .wrongCluster: .integrity
         case .encryptionFailed, .toolFailed: .stepFailed
@@ -122,6 +124,8 @@ package enum BackupError: Error, Sendable, Hashable {
                 host.map { "it has no snapshot of \($0) (it has: \(hosts))" } ?? "it has no snapshot",
                 next: "rollbook backups show \(backup)"
             )
+        case .noIdentity(let path):
+            OperatorMessage(code, at: path, "there is no such key file", state: "Nothing was read")
         case .identityNeeded(let backup):
             OperatorMessage(
                 code,

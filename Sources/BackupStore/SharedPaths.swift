@@ -24,7 +24,7 @@ extension Directory {
     static func requirePrivateKey(at path: String) throws(BackupError) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
-            throw errno == ENOENT ? .notFound(path) : .storage(path: path, doing: "look at", errno: errno)
+            throw errno == ENOENT ? .noIdentity(path) : .storage(path: path, doing: "look at", errno: errno)
         }
         let found = FileAttributes(status)
         guard found.kind == .file, found.owner == geteuid() || found.owner == 0 else {

@@ -90,6 +90,9 @@ struct OpenSnapshotTests {
         let other = await error(try access(host: "master9"))
         #expect(other?.code == .usage && other?.message.event.contains("it has: master1, master2") == true)
         #expect(await error(try access()) == .identityNeeded(id.text))
+        var nowhere = try access()
+        nowhere.identity = sandbox.path + "/nowhere.txt"
+        #expect(await error(nowhere) == .noIdentity(sandbox.path + "/nowhere.txt"))
         let wrong = "AGE-SECRET-KEY-1M26L6HKCC064E8VNPASYK3LSMXDDZHLNMH6Q3PQUZ825QM2GVVZQUEE9E7"
         #expect(await error(try access(key: wrong))?.code == .stepFailed)
         #expect(try FileManager.default.subpathsOfDirectory(atPath: sandbox.place(".staging")).isEmpty)

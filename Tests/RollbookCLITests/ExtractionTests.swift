@@ -118,6 +118,7 @@ struct ExtractionTests {
             return try #require(error).description
         }
         #expect(try message("/registry/events").contains("1 begin with it. Next: give a whole key"))
+        #expect(try message("/nowhere").contains("What was deleted up to revision 30 is compacted away"))
         #expect(try message("/temporary").contains("it was deleted at revision"))
         #expect(try message("/registry/events/shop/e1", 3).contains("is compacted. 1 of its changes are kept"))
         #expect(try message("/temporary", report.revision - 2).contains("it was not there yet at revision"))

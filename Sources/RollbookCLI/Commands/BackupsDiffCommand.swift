@@ -26,7 +26,10 @@ struct BackupsDiffCommand: AsyncParsableCommand {
     var under: String = ""
 
     func validate() throws {
-        guard (0...10_000).contains(limit) else { throw ValidationError("--limit takes a number from 0 to 10000") }
+        let longest = DifferenceView.longestList
+        guard (0...longest).contains(limit) else {
+            throw ValidationError("--limit takes a number from 0 to \(longest)")
+        }
     }
 
     func run() async throws {

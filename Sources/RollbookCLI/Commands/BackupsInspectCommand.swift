@@ -21,7 +21,8 @@ struct BackupsInspectCommand: AsyncParsableCommand {
     @Option(help: "Rows of each table, 1 to 1000.") var top: Int = 20
 
     func validate() throws {
-        guard (1...1000).contains(top) else { throw ValidationError("--top takes a number from 1 to 1000") }
+        let longest = InspectionView.longestTable
+        guard (1...longest).contains(top) else { throw ValidationError("--top takes a number from 1 to \(longest)") }
     }
 
     func run() async throws {

@@ -34,7 +34,8 @@ struct KeyAnswer {
         if history.changes == 0 {
             let names = history.longerKeys.map { String(decoding: $0, as: UTF8.self) }
             guard let first = names.first else {
-                return refusal("there is no such key", next: "rollbook backups inspect \(source)")
+                let forgotten = compacted.map { "What was deleted up to revision \($0) is compacted away" }
+                return refusal("there is no such key", state: forgotten, next: "rollbook backups inspect \(source)")
             }
             let number = names.count == KeyHistory.listLimit ? "many begin" : "\(names.count) begin"
             return refusal("there is no such key, but \(number) with it", next: "give a whole key, such as \(first)")

@@ -14,6 +14,9 @@ struct DifferenceView {
         let etcdClusterID: String?
     }
 
+    /// The most objects that `--limit` takes.
+    static let longestList = 10_000
+
     let before: Side
     let after: Side
     let difference: SnapshotDifference
@@ -86,7 +89,7 @@ struct DifferenceView {
         }
         if !items.isEmpty { lines += [""] + items.lines }
         if difference.unlisted > 0 {
-            lines.append("and \(difference.unlisted) more (--limit \(difference.totals.all))")
+            lines.append("and \(difference.unlisted) more (--limit \(min(difference.totals.all, Self.longestList)))")
         }
         return lines.joined(separator: "\n")
     }

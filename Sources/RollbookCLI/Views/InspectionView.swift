@@ -7,6 +7,9 @@ import struct EtcdSnapshot.SnapshotReport
 
 /// What is in a snapshot, as text and as JSON; names of objects, never their values.
 struct InspectionView {
+    /// The most rows that `--top` takes.
+    static let longestTable = 1_000
+
     let label: String
     let report: SnapshotReport
     let inspection: SnapshotInspection
@@ -137,7 +140,9 @@ struct InspectionView {
         return table.isEmpty ? [] : [""] + table.lines
     }
 
-    private func more(_ count: Int) -> [String] { count > top ? ["and \(count - top) more (--top \(count))"] : [] }
+    private func more(_ count: Int) -> [String] {
+        count > top ? ["and \(count - top) more (--top \(min(count, Self.longestTable)))"] : []
+    }
 
     var json: JSONValue {
         .object([

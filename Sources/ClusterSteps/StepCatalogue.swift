@@ -40,5 +40,6 @@ enum PreflightCatalogue {
         CheckVIP.self,
         CheckLoadBalancer.self,
         CheckTime.self,
+        CheckVersions.self,
     ]
 }

@@ -22,6 +22,8 @@ enum Fixtures {
             HostClock(),
             HostCertificates(paths: cluster.paths, address: host.clusterAddress),
             NameResolution(paths: cluster.paths),
+            InstalledVersions(cluster.paths),
+
         ]
     }
 

@@ -41,5 +41,6 @@ enum PreflightCatalogue {
         CheckLoadBalancer.self,
         CheckTime.self,
         CheckVersions.self,
+        CheckRuntime.self,
     ]
 }

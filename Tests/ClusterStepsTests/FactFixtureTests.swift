@@ -23,6 +23,7 @@ enum Fixtures {
             HostCertificates(paths: cluster.paths, address: host.clusterAddress),
             NameResolution(paths: cluster.paths),
             InstalledVersions(cluster.paths),
+            InstalledVersions(cluster.paths), ContainerRuntime(),
 
         ]
     }

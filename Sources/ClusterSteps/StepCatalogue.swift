@@ -42,5 +42,6 @@ enum PreflightCatalogue {
         CheckTime.self,
         CheckVersions.self,
         CheckRuntime.self,
+        CheckEtcdDisk.self,
     ]
 }

@@ -24,6 +24,7 @@ enum Fixtures {
             NameResolution(paths: cluster.paths),
             InstalledVersions(cluster.paths),
             InstalledVersions(cluster.paths), ContainerRuntime(),
+            InstalledVersions(cluster.paths), ContainerRuntime(), EtcdDiskLatency(),
 
         ]
     }

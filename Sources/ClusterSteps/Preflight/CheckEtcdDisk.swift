@@ -1,0 +1,129 @@
+package import ClusterModel
+package import RemoteShell
+package import RunEngine
+
+/// `preflight.etcd-disk`: the disk below etcd is fast enough, as etcd itself has measured since it was started.
+///
+/// Nothing is written to find out: where etcd does not run, its disk's speed stays unknown. Thresholds: etcd.io "FAQ", 99 % of WAL
+/// syncs within 10 ms and of backend commits within 25 ms; ten times the former is where leaders are lost.
+package struct CheckEtcdDisk: LookingCheck {
+    package static let check = CheckName.etcdDisk
+    package static let signature: KindSignature = looking("How fast etcd's disk syncs, by etcd's own measure")
+
+    static let slowSync = 0.010
+    static let slowCommit = 0.025
+    /// An election's timeout is 1 s, of ten heartbeats of 100 ms.
+    static let tooSlow = 0.100
+    /// With fewer samples the slowest hundredth is one sample or none.
+    static let enough: UInt64 = 100
+
+    package let fix: Bool?
+
+    package func facts(on target: StepTarget) -> [FactRequest] { [FactRequest(EtcdDiskLatency(), on: target.name)] }
+
+    package func concerns(_ host: Host, in cluster: Cluster) -> Bool {
+        cluster.etcdHosts.contains { $0.name == host.name }
+    }
+
+    package func assess(_ facts: any FactReader, on host: Host) async throws -> Assessment {
+        let disk = try await facts.read(EtcdDiskLatency(), on: host.name)
+        guard let sync = disk.sync, let commit = disk.commit else {
+            return .warn("etcd does not answer at 127.0.0.1:2381/metrics, so the speed of its disk is not known")
+        }
+        guard sync.samples >= Self.enough else {
+            return .ok("etcd has synced \(sync.samples) times since its start, too few to judge its disk")
+        }
+        let both = [("WAL syncs", sync, Self.slowSync), ("backend commits", commit, Self.slowCommit)].filter {
+            $0.1.samples >= Self.enough
+        }
+        let said = both.map { name, measure, limit in
+            "99 % of \(measure.samples) \(name) took at most \(Self.milliseconds(measure.p99)) (wanted: \(Self.milliseconds(limit)))"
+        }
+        .joined(separator: "; ")
+        if both.contains(where: { $0.1.p99 > Self.tooSlow }) {
+            return .fail(
+                "etcd's disk is too slow: \(said)",
+                remedy: "move etcd's folder to a disk of its own (SSD or NVMe)"
+            )
+        }
+        return both.contains { $0.1.p99 > $0.2 } ? .warn("etcd's disk is slow: \(said)") : .ok(said)
+    }
+
+    private static func milliseconds(_ seconds: Double) -> String {
+        let tenths = Int((seconds * 10_000).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10) ms" : "\(tenths / 10).\(tenths % 10) ms"
+    }
+}
+
+/// What etcd on a host has measured of its disk since it was started.
+package struct EtcdDiskLatency: Fact {
+    package static let name = "host.etcd-disk"
+
+    package init() {}
+
+    package struct Measure: Codable, Sendable, Hashable {
+        package let samples: UInt64
+        /// Seconds that 99 % of the samples stay within, between the bounds of a bucket by proportion.
+        package let p99: Double
+    }
+
+    /// Nil where etcd does not answer, or has no such metric.
+    package struct Value: Codable, Sendable, Hashable {
+        package let sync: Measure?
+        package let commit: Measure?
+    }
+
+    package var command: RemoteCommand {
+        RemoteCommand(
+            """
+            echo '[metrics]'
+            if command -v curl >/dev/null; then
+                curl -s --noproxy '*' --max-time 3 http://127.0.0.1:2381/metrics 2>/dev/null
+            elif command -v bash >/dev/null; then
+                timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/2381 && printf "GET /metrics HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3' 2>/dev/null
+            fi | grep -E '^etcd_disk_(wal_fsync|backend_commit)_duration_seconds_bucket'
+            echo '[end]'
+            """
+        )
+    }
+
+    package func parse(_ answer: ProbeBatch.Answer) throws -> Value {
+        let output = SectionedOutput(answer)
+        _ = try output.lines("end")
+        let lines = try output.lines("metrics")
+        return Value(
+            sync: Self.measure(lines, "etcd_disk_wal_fsync_duration_seconds_bucket{le=\""),
+            commit: Self.measure(lines, "etcd_disk_backend_commit_duration_seconds_bucket{le=\"")
+        )
+    }
+
+    /// `…_bucket{le="0.008"} 111`: samples up to a bound, of rising bounds, the last of them `+Inf`.
+    static func measure(_ lines: [String], _ prefix: String) -> Measure? {
+        var buckets: [(bound: Double, count: UInt64)] = []
+        for line in lines where line.hasPrefix(prefix) {
+            let rest = line.dropFirst(prefix.count)
+            guard let quote = rest.firstIndex(of: "\""), let space = rest.lastIndex(of: " "),
+                let bound = rest[..<quote] == "+Inf" ? Double.infinity : Double(rest[..<quote]),
+                let count = Double(rest[rest.index(after: space)...]).flatMap(UInt64.init(exactly:))
+            else { return nil }
+            buckets.append((bound, count))
+        }
+        guard let last = buckets.last, last.bound == .infinity, last.count > 0 else {
+            return buckets.last?.count == 0 ? Measure(samples: 0, p99: 0) : nil
+        }
+        let rank = Double(last.count) * 0.99
+        var below: (bound: Double, count: UInt64) = (0, 0)
+        for bucket in buckets {
+            guard Double(bucket.count) < rank else {
+                let span = bucket.bound == .infinity ? 0 : bucket.bound - below.bound
+                let share = (rank - Double(below.count)) / Double(max(1, bucket.count - min(below.count, bucket.count)))
+                return Measure(samples: last.count, p99: below.bound + span * share)
+            }
+            below = bucket
+        }
+        return nil
+    }
+
+    /// It changes with every write.
+    package func bound(_ value: Value) throws -> JSONValue? { nil }
+}

@@ -43,5 +43,6 @@ enum PreflightCatalogue {
         CheckVersions.self,
         CheckRuntime.self,
         CheckEtcdDisk.self,
+        CheckRepository.self,
     ]
 }

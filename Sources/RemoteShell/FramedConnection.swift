@@ -88,12 +88,12 @@ package struct FramedConnection: HostConnection {
             if let failure, failure.kind == .localStream { throw failure }
             return (exitCode, errors.finished)
         case .neverBegan:
-            let said = errors.finished.text.split(separator: "\n").first.map { ": \($0)" } ?? ""
+            let said = errors.finished.text.split(separator: "\n").first.map(String.init) ?? ""
             throw TransportError(
                 .becomeRefused,
                 host: host,
-                "sudo refused\(said)",
-                next: "allow the login user to run sudo without a password, or set becomePasswordFile in the inventory"
+                said.isEmpty ? "sudo refused" : "sudo refused: \(said)",
+                next: SudoRefusal.next(after: said)
             )
         case .unfinished:
             throw failure

@@ -13,7 +13,7 @@ package struct CheckRepository: LookingCheck {
         kind: "preflight.repository",
         summary: "A living package repository that has the wanted version",
         parameters: [
-            Parameter("version", .kubernetesVersion, "must be on offer (default: what is installed)")
+            Parameter("version", .string, "must be on offer (default: what is installed)")
         ]
     )
 
@@ -34,7 +34,11 @@ package struct CheckRepository: LookingCheck {
 
     package func assess(_ facts: any FactReader, on host: Host) async throws -> Assessment {
         let state = try await facts.read(PackageSources(), on: host.name)
-        let wanted = version.flatMap { ProgramVersion(in: $0) }
+        let given = version.flatMap { $0.isEmpty ? nil : $0 }
+        if let given, !ParameterType.kubernetesVersion.accepts(given) {
+            throw OperatorMessage(.usage, at: "version", "'\(given)' is no Kubernetes version, such as 1.32.4")
+        }
+        let wanted = given.flatMap { ProgramVersion(in: $0) }
         let minor = wanted?.release ?? state.installed?.release ?? "1.NN"
         if let frozen = state.frozen.first {
             return .fail(

@@ -37,7 +37,11 @@ prepare_host() { # NAME
 prepare_node() { # NAME ROOT: what masters and workers have in common
     install_tree node "$1" "$2"
     install -m 0755 "$LAB_HOME/standins/kubelet" "$2/usr/bin/kubelet"
-    enable_units "$2" kubelet
+    install -m 0755 "$LAB_HOME/standins/crictl" "$2/usr/local/bin/crictl"
+    install -D -m 0644 "$LAB_HOME/standins/containerd.cfg" "$2$LAB_LIB/containerd.cfg"
+    mkdir -p "$2$LAB_LIB/standins"
+    ln -s /usr/sbin/haproxy "$2$LAB_LIB/standins/containerd"
+    enable_units "$2" kubelet containerd
 }
 
 identify() { # NAME ROOT
@@ -66,14 +70,12 @@ prepare_master() { # NAME ROOT
     fi
     if [[ $name == "$LAB_CONTAINER_MASTER" ]]; then
         install_tree container-master "$name" "$root"
-        install -m 0755 "$LAB_HOME/standins/crictl" "$root/usr/local/bin/crictl"
     else
         for program in etcd etcdctl etcdutl; do
             ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
         done
     fi
     # The stand-ins' names in the process list are those of what they play. (HAProxy starts itself anew by its path, so links serve.)
-    mkdir "$root$LAB_LIB/standins"
     ln -s /usr/sbin/haproxy "$root$LAB_LIB/standins/kube-apiserver"
     for program in kube-controller-manager kube-scheduler; do ln -s /bin/sleep "$root$LAB_LIB/standins/$program"; done
     restore_seed "$name"

@@ -62,7 +62,15 @@ struct InputOptions: ParsableArguments {
 
 /// Which of a runbook's hosts take part.
 struct ScopeOptions: ParsableArguments {
-    @Option(help: "Only these of the runbook's hosts (selector).") var on: String?
+    @Option(
+        name: .customLong("on"),
+        help: ArgumentHelp("Only these of the runbook's hosts; may be repeated.", valueName: "selector")
+    )
+    var selectors: [String] = []
+
+    /// All selectors as one; nil when none is given.
+    var on: String? { selectors.isEmpty ? nil : selectors.joined(separator: ":") }
+
     @Option(
         help: ArgumentHelp(
             "Leave this host out, it is away: recorded in the plan; may be repeated.",

@@ -21,6 +21,9 @@ package struct CheckSudo: PreflightCheck {
         let user = access.login ?? host.ssh.user
         let rule = "\(user) ALL=(root) NOPASSWD: ALL"
         let remedy = "echo '\(rule)' >/etc/sudoers.d/rollbook && visudo -c"
+        guard access.startsPrograms else {
+            return .fail("sudo lets \(user)'s commands start no others (NOEXEC)", remedy: remedy)
+        }
         guard access.user == 0 else {
             return .fail("commands run as user \(access.user), not as root", remedy: remedy)
         }
@@ -36,9 +39,6 @@ package struct CheckSudo: PreflightCheck {
             )
         }
         guard access.login != nil else { return .ok("logged in as root") }
-        if access.rules.contains(where: { $0.contains("NOEXEC:") }) {
-            return .fail("sudo lets \(user)'s commands start no others (NOEXEC)", remedy: remedy)
-        }
         let hasPassword = if case .sudoWithPassword = host.ssh.become { true } else { false }
         var remarks: [String] = []
         if !hasPassword, !access.rules.isEmpty, !access.rules.contains(where: Self.isUnasked) {
@@ -65,6 +65,8 @@ package struct RootAccess: Fact {
     package init() {}
 
     package struct Value: Codable, Sendable, Hashable {
+        /// Whether the shell could start another program; if not, nothing else is known.
+        package let startsPrograms: Bool
         /// The effective user id.
         package let user: Int
         /// Who logged in, when sudo made root of them.
@@ -76,6 +78,19 @@ package struct RootAccess: Fact {
         /// Programs that are there, but not in PATH.
         package let unseenTools: [String]
         package let path: String
+
+        static func withoutPrograms(login: String?) -> Self {
+            Self(
+                startsPrograms: false,
+                user: 0,
+                login: login,
+                rules: [],
+                isInputRecorded: false,
+                missingCapabilities: [],
+                unseenTools: [],
+                path: ""
+            )
+        }
     }
 
     /// Without these, loading modules, mounting, firewalls or services do not work.
@@ -107,13 +122,16 @@ package struct RootAccess: Fact {
     package func parse(_ answer: ProbeBatch.Answer) throws -> Value {
         let output = SectionedOutput(answer)
         _ = try output.lines("end")
+        let login = try output.line("login")
+        // Under NOEXEC the shell runs, and its own `echo`, but neither id nor sudo.
+        guard try !output.lines("user").isEmpty else { return .withoutPrograms(login: login.isEmpty ? nil : login) }
         guard let user = Int(try output.line("user")) else { throw IncompleteAnswer(section: "user") }
         guard let effective = UInt64(try output.line("capabilities"), radix: 16) else {
             throw IncompleteAnswer(section: "capabilities")
         }
-        let login = try output.line("login")
         let listing = Listing(try output.lines("sudo"))
         return Value(
+            startsPrograms: true,
             user: user,
             login: login.isEmpty ? nil : login,
             rules: listing.rules + (listing.defaults.contains("!authenticate") ? ["!authenticate"] : []),

@@ -99,7 +99,7 @@ struct PlanView {
         case .noop(let reason): return ["nothing to do: \(reason)"]
         case .warning(let reason): return ["WARNING: \(reason)"]
         case .unknown(let until): return ["known only after \(until)"]
-        case .blocked(let message): return ["BLOCKED: \(message.event)"]
+        case .blocked(let message): return ["BLOCKED: \(message.event)"] + (message.next.map { ["Next: \($0)"] } ?? [])
         case .change(let changes):
             var rows = changes.flatMap { change in
                 [change.summary] + (isVerbose ? change.diff + change.commands.map { "$ \($0)" } : [])

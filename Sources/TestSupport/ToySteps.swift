@@ -68,7 +68,9 @@ package struct ToySet: Step {
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         let present = try await facts.read(ToyValue(key), on: target.name)
         if present == value { return .noop("\(key) is \(value) already") }
-        if present == "forbidden" { return .blocked(OperatorMessage(.refused, "\(key) must not be changed")) }
+        if present == "forbidden" {
+            return .blocked(OperatorMessage(.refused, "\(key) must not be changed", next: "ask who forbade it"))
+        }
         return .change([PlannedChange("set \(key)", diff: ["- \(present ?? "")", "+ \(value)"])])
     }
 

@@ -61,6 +61,26 @@ struct PlanGoldenTests {
             #expect(difference == nil)
         }
     }
+
+    @Test("preflight asks each of a hundred hosts once, for the facts of all its checks, and sends nothing else")
+    func roundTrips() async throws {
+        let cluster = Cluster.sample(masters: 3, workers: 95, loadBalancers: 2)
+        let trial = EngineTrial(cluster, registry: .shipped)
+        for host in cluster.hosts { trial.answerAsPlanned(host) }
+        let text = try #require(ShippedRunbooks.all["preflight"])
+        let runbook = try RunbookLoader.load(text, path: "preflight.yaml", catalogue: StepRegistry.shipped)
+        let plan = try await trial.plan(runbook)
+        #expect(plan.obstacles == [])
+        for host in cluster.hosts {
+            let asked = trial.hosts.calls.filter { $0.host == host.name && $0.kind != .connect && $0.kind != .identity }
+            #expect(asked.count == 1, "\(asked)")
+            guard case .facts(let count) = asked.first?.kind else {
+                Issue.record("\(host.name): \(asked)")
+                continue
+            }
+            #expect(count >= 8, "\(host.name)")
+        }
+    }
 }
 
 extension JSONValue {

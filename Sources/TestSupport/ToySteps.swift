@@ -68,8 +68,9 @@ package struct ToySet: Step {
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         let present = try await facts.read(ToyValue(key), on: target.name)
         if present == value { return .noop("\(key) is \(value) already") }
-        if present == "forbidden" {
-            return .blocked(OperatorMessage(.refused, "\(key) must not be changed", next: "ask who forbade it"))
+        if let present, present.hasPrefix("forbidden") {
+            let next = present.split(separator: "; next: ").dropFirst().first.map(String.init)
+            return .blocked(OperatorMessage(.refused, "\(key) must not be changed", next: next))
         }
         return .change([PlannedChange("set \(key)", diff: ["- \(present ?? "")", "+ \(value)"])])
     }

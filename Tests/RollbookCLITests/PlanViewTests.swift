@@ -29,7 +29,7 @@ struct PlanViewTests {
         let trial = EngineTrial(.sample(masters: 3, workers: 3, loadBalancers: 2))
         for host in ["master1", "master2", "master3"] { trial.hosts[host].values = ["x": "old", "ready": "yes"] }
         trial.hosts["worker1"].values = ["x": "new"]
-        trial.hosts["worker2"].values = ["x": "forbidden"]
+        trial.hosts["worker2"].values = ["x": "forbidden; next: ask who forbade it"]
         let plan = try await trial.plan(
             .toy([
                 .toy(

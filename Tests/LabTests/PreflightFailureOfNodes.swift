@@ -9,11 +9,11 @@ extension PreflightFailure {
         ),
         // The feature is part of the lab's kernel, which has no modules: only what shows it is hidden.
         Self(
-            "a kernel without br_netfilter",
+            "a kernel without overlay",
             "modules",
-            hiddenBridge,
-            undo: "umount /proc/sys/net/bridge",
-            finds: [" has no br_netfilter Next: install the modules of the running kernel, or boot one that has them"]
+            hiddenOverlay,
+            undo: "umount /proc/filesystems",
+            finds: [" has no overlay Next: install the modules of the running kernel, or boot one that has them"]
         ),
         Self(
             "a setting that a later file turns off at boot",
@@ -125,9 +125,10 @@ extension PreflightFailure {
         ),
     ]
 
-    /// Hides what shows that the kernel has br_netfilter.
-    static let hiddenBridge = """
-        made /run/empty; mkdir /run/empty; mount --bind /run/empty /proc/sys/net/bridge
+    /// Hides what shows that the kernel has overlay.
+    static let hiddenOverlay = """
+        made /run/filesystems; grep -vw overlay /proc/filesystems >/run/filesystems
+        mount --bind /run/filesystems /proc/filesystems
 
         """
 

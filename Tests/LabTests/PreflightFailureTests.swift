@@ -46,13 +46,13 @@ extension LabSuite {
             "a package that is not held, a module that is not loaded",
             "packages",
             on: ["worker2"],
-            PreflightFailure.hiddenBridge + """
+            PreflightFailure.hiddenOverlay + """
                 keep /etc/modules-load.d; rm -f /etc/modules-load.d/*; made /etc/modules-load.d/90-rollbook.conf
-                echo 'echo /lib/modules/br_netfilter.ko' | fake modinfo
-                echo '[ "$1" != br_netfilter ] || umount /proc/sys/net/bridge' | fake modprobe
+                echo 'echo /lib/modules/overlay.ko' | fake modinfo
+                echo '[ "$1" != overlay ] || umount /proc/filesystems' | fake modprobe
                 package kubelet :; dpkg -i /run/kubelet.deb >/dev/null
                 """,
-            undo: "umount /proc/sys/net/bridge 2>/dev/null; dpkg --purge --force-hold kubelet >/dev/null 2>&1; :",
+            undo: "umount /proc/filesystems 2>/dev/null; dpkg --purge --force-hold kubelet >/dev/null 2>&1; :",
             finds: []
         )
 
@@ -68,13 +68,13 @@ extension LabSuite {
                 try await Self.fixable.doBreak()
                 let found = try await controller.process(["plan", "--check"] + scope).run()
                 #expect(found.code == 3, "\(found)")
-                for command in ["$ apt-mark hold kubelet", "$ modprobe br_netfilter", "+ br_netfilter"] {
+                for command in ["$ apt-mark hold kubelet", "$ modprobe overlay", "+ overlay"] {
                     #expect(found.output.contains(command), "\(found)")
                 }
                 let run = try await controller.process(["run", "--yes"] + scope).run()
                 #expect(run.code == 0, "\(run)")
                 let mended = try await Lab.here.shell("worker2", state)
-                #expect(mended.hasPrefix("kubelet\n") && mended.contains("\nbr_netfilter\n"), "\(mended)")
+                #expect(mended.hasPrefix("kubelet\n") && mended.contains("\noverlay\n"), "\(mended)")
                 try await Lab.here.run("fault", "power", "off", "worker2")
                 try await Lab.here.run("fault", "power", "on", "worker2")
                 let after = try await controller.process(["plan", "--check"] + scope).run()

@@ -91,6 +91,8 @@ extension LabSuite {
                     "--on",
                     "worker1",
                     "--only",
+                    "swap",
+                    "--only",
                     "sysctl",
                     "--yes"
                 )

@@ -85,7 +85,10 @@ let package = Package(
             name: "ShippedRunbooks",
             path: "Runbooks",
             exclude: ["README.md"],
-            resources: [.embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml")],
+            resources: [
+                .embedInCode("etcd-member-remove.yaml"), .embedInCode("etcd-member-replace.yaml"),
+                .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"),
+            ],
             swiftSettings: strict
         ),
 

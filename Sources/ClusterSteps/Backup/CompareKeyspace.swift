@@ -30,7 +30,8 @@ package struct CompareKeyspace: Step {
     }
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
-        let members = await EtcdHealth.read(facts).healthy.count
+        // It changes nothing, and earlier steps of the run may replace members: the plan relies on none.
+        let members = await EtcdHealth.read(facts, isReliedOn: false).healthy.count
         guard members > 1 else { return .noop("there is no second healthy member to compare with") }
         return .change([PlannedChange("compare the keyspace hash of \(members) members at one revision (reads only)")])
     }

@@ -13,13 +13,15 @@ package struct SaveEtcdSnapshot: Step {
     package static let signature = KindSignature(
         kind: "etcd.snapshot",
         summary: "Snapshot of an etcd member, verified on the controller",
-        parameters: []
+        parameters: [Parameter("except", .string, "a host that is left out: its member is about to be replaced")]
     )
     package static let stepClass = StepClass.idempotent
     /// It copies: nothing that runs on the host is another afterwards.
     package var traits: StepTraits { StepTraits(Self.stepClass, changesHost: false) }
 
-    package init() {}
+    package let except: String?
+
+    package init(except: String? = nil) { self.except = except }
 
     package struct Output: Codable, Sendable {
         package let member: String
@@ -30,10 +32,12 @@ package struct SaveEtcdSnapshot: Step {
     }
 
     package func facts(on target: StepTarget) -> [FactRequest] {
-        target.cluster.etcdHosts.map { FactRequest(EtcdStatus(pki: target.cluster.paths.pki), on: $0.name) }
+        if target.name.text == except { return [] }
+        return target.cluster.etcdHosts.map { FactRequest(EtcdStatus(pki: target.cluster.paths.pki), on: $0.name) }
     }
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
+        if target.name.text == except { return .noop("its member is the one that is replaced") }
         let policy = facts.cluster.backup.snapshotFrom
         let own: EtcdStatus.Value
         if policy == .one {

@@ -51,12 +51,18 @@ package struct SnapshotReadyGate: Gate {
 
 extension EtcdHealth {
     /// Reads every member's status; a host that cannot be reached counts as a member that does not answer.
-    static func read(_ facts: any FactReader) async -> EtcdHealth {
+    static func read(_ facts: any FactReader, except left: HostName? = nil, isReliedOn: Bool = true) async -> EtcdHealth {
         var statuses: [(host: HostName, status: EtcdStatus.Value)] = []
-        for host in facts.cluster.etcdHosts {
+        for host in facts.cluster.etcdHosts where host.name != left {
             do {
                 statuses.append(
-                    (host.name, try await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: host.name))
+                    (
+                        host.name,
+                        try await facts.read(
+                            EtcdStatus(pki: facts.cluster.paths.pki, isReliedOn: isReliedOn),
+                            on: host.name
+                        )
+                    )
                 )
             } catch {
                 var unknown = EtcdStatus.Value()

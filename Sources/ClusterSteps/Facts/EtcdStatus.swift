@@ -10,8 +10,13 @@ import RunEngine
 package struct EtcdStatus: Fact {
     package static let name = "etcd.status"
     package let pki: String
+    /// Whether a plan may rely on which member answers; not where the same run may replace it first.
+    let isReliedOn: Bool
 
-    package init(pki: String) { self.pki = pki }
+    package init(pki: String, isReliedOn: Bool = true) {
+        self.pki = pki
+        self.isReliedOn = isReliedOn
+    }
 
     package struct Value: Codable, Sendable, Hashable {
         /// Why this member's etcd cannot be asked, or nil when it answers.
@@ -98,7 +103,8 @@ package struct EtcdStatus: Fact {
 
     /// Which member this is and of which cluster; its numbers change all the time.
     package func bound(_ value: Value) throws -> JSONValue? {
-        .object([
+        guard isReliedOn else { return nil }
+        return .object([
             "cluster": .string(String(value.clusterID, radix: 16)),
             "member": .string(String(value.memberID, radix: 16)), "name": .string(value.name),
             "dataDirectory": .string(value.dataDirectory), "answers": .bool(value.answers),

@@ -72,7 +72,8 @@ struct InputValues: Sendable {
         }
     }
 
-    private func substitute(_ text: String, for target: StepTarget) throws(OperatorMessage) -> String {
+    /// A text with every reference replaced; `target` is nil where no host is chosen yet.
+    func substitute(_ text: String, for target: StepTarget? = nil) throws(OperatorMessage) -> String {
         var result = ""
         var rest = text[...]
         while let open = rest.firstRange(of: "${") {
@@ -90,12 +91,12 @@ struct InputValues: Sendable {
         return result + rest
     }
 
-    private func value(of name: String, for target: StepTarget) -> String? {
+    private func value(of name: String, for target: StepTarget?) -> String? {
         if name.hasPrefix("inputs.") { return values[String(name.dropFirst("inputs.".count))] }
         switch name {
-        case "host.name": return target.name.text
-        case "host.address": return target.host?.clusterAddress
-        case "host.role": return target.host?.role.rawValue
+        case "host.name": return target?.name.text
+        case "host.address": return target?.host?.clusterAddress
+        case "host.role": return target?.host?.role.rawValue
         default: return nil
         }
     }

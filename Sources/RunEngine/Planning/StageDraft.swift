@@ -23,7 +23,7 @@ struct StageDraft {
         skipped: Set<String>,
         used: inout [String: Int]
     ) throws {
-        let selected = try Self.select(stage, in: cluster)
+        let selected = try Self.select(stage, inputs, in: cluster)
         hosts = selected.hosts.filter { allowed.contains($0.name) }
         source = stage
         let targets =
@@ -66,12 +66,18 @@ struct StageDraft {
         requireFacts = require.flatMap { $0.gate.facts(in: cluster) }
     }
 
-    private static func select(_ stage: RunbookStage, in cluster: Cluster) throws -> (hosts: [Host], controller: Bool) {
+    private static func select(
+        _ stage: RunbookStage,
+        _ inputs: InputValues,
+        in cluster: Cluster
+    ) throws -> (hosts: [Host], controller: Bool) {
         do {
-            let selector = try HostSelector(stage.selector)
+            let selector = try HostSelector(try inputs.substitute(stage.selector))
             return (try selector.hosts(in: cluster), selector.picksController)
         } catch {
-            throw OperatorMessage(.invalidInput, at: "stage '\(stage.name)'", "\(error)")
+            // What a person gave as an input is theirs to mend, not the runbook's author's.
+            let isGiven = stage.selector.contains("${")
+            throw OperatorMessage(isGiven ? .usage : .invalidInput, at: "stage '\(stage.name)'", "\(error)")
         }
     }
 

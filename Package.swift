@@ -87,6 +87,7 @@ let package = Package(
             exclude: ["README.md"],
             resources: [
                 .embedInCode("etcd-member-remove.yaml"), .embedInCode("etcd-member-replace.yaml"),
+                .embedInCode("etcd-restore.yaml"),
                 .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"),
             ],
             swiftSettings: strict

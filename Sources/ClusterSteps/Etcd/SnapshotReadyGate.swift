@@ -51,7 +51,8 @@ package struct SnapshotReadyGate: Gate {
 
 extension EtcdHealth {
     /// Reads every member's status; a host that cannot be reached counts as a member that does not answer.
-    static func read(_ facts: any FactReader, except left: HostName? = nil, isReliedOn: Bool = true) async -> EtcdHealth {
+    static func read(_ facts: any FactReader, except left: HostName? = nil, isReliedOn: Bool = true) async -> EtcdHealth
+    {
         var statuses: [(host: HostName, status: EtcdStatus.Value)] = []
         for host in facts.cluster.etcdHosts where host.name != left {
             do {

@@ -104,3 +104,21 @@ struct HashKVJSON: Decodable {
         try JSONDecoder().decode([HashKVJSON]?.self, from: Data(text.utf8)) ?? []
     }
 }
+
+/// `get -w json` with a limit: `count` counts the whole range, and is omitted when it is 0.
+struct KeyCount {
+    let keys: Int64
+    let revision: Int64
+
+    private struct Answer: Decodable {
+        struct Header: Decodable { let revision: Int64? }
+        let header: Header
+        let count: Int64?
+    }
+
+    init(_ text: String) throws {
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(text.utf8))
+        keys = answer.count ?? 0
+        revision = answer.header.revision ?? 0
+    }
+}

@@ -68,23 +68,15 @@ struct BackupsVerifyCommand: AsyncParsableCommand {
     }
 
     private func request(_ backups: Backups) -> VerificationRequest {
-        let search =
-            (tools.map { [backups.surroundings.absolute($0)] } ?? pathFolders(backups)) + ToolPath.standard.directories
+        let named = tools.map { ToolPath([backups.surroundings.absolute($0)] + ToolPath.standard.directories) }
         return VerificationRequest(
             level: level,
             identity: identity.map { backups.surroundings.absolute($0) },
             checker: SnapshotChecker(),
-            tools: ToolPath(search),
+            tools: named ?? backups.surroundings.etcdTools,
             scratch: BackupID(moment: backups.surroundings.time.now, random: .random(in: .min ... .max)),
             time: backups.surroundings.time
         )
-    }
-
-    /// A controller may keep etcd's tools in a folder of its own and name it in PATH.
-    private func pathFolders(_ backups: Backups) -> [String] {
-        (backups.surroundings.environment["PATH"] ?? "").split(separator: ":").map(String.init).filter {
-            $0.hasPrefix("/")
-        }
     }
 
     private func show(_ report: VerificationReport) {

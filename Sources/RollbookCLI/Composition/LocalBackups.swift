@@ -42,3 +42,25 @@ struct LocalBackups: BackupOutlook {
         do { return try BackupStore(root: root, cluster: cluster.id, create: false) } catch .notFound { return nil }
     }
 }
+
+extension LocalBackups: RestoreOutlook {
+    func backup(_ id: String) throws -> (manifest: Manifest, level: Int) {
+        guard let known = BackupID(id) else {
+            throw OperatorMessage(.usage, at: id, "is no backup id", next: "rollbook backups list")
+        }
+        guard let store = try existing() else {
+            throw OperatorMessage(.usage, at: location, "there are no backups of this cluster here")
+        }
+        return (try store.manifest(of: known).manifest, try store.summary(of: known).level)
+    }
+
+    func age(of moment: UTCMoment) -> Duration { .seconds(max(0, time.now.seconds - moment.seconds)) }
+}
+
+extension Surroundings {
+    /// Where etcd's tools are looked for: a controller may keep them in a folder of its own and name it in PATH.
+    var etcdTools: ToolPath {
+        let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
+        return ToolPath(path + ToolPath.standard.directories)
+    }
+}

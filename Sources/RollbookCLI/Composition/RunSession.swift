@@ -213,12 +213,22 @@ struct RunSession: Sendable {
         var views = StepServices()
         let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
         views.add(local as any BackupOutlook)
+        views.add(local as any RestoreOutlook)
         return views
     }
 
     /// What steps may use while they act: the views, and the workspace of a backup.
     private func services() throws -> StepServices {
         var services = try views()
+        let time = surroundings.time
+        services.add(
+            RestoreWorkspace(
+                store: try BackupStore(root: backupRoot, cluster: context.cluster.id),
+                tools: surroundings.etcdTools,
+                checker: SnapshotChecker(),
+                newID: { BackupID(moment: time.now, random: .random(in: .min ... .max)) }
+            )
+        )
         services.add(
             BackupWorkspace(
                 store: try BackupStore(root: backupRoot, cluster: context.cluster.id),

@@ -7,6 +7,8 @@ package import ClusterModel
 package struct BlastRadius: Sendable, Hashable {
     /// The most hosts of a role that are away at once by the plan's doing; roles without any are absent.
     package let atOnce: [Role: Int]
+    /// The plan stops the whole cluster, and that is what it is for.
+    package let isOutage: Bool
     /// Why the plan must not be executed; nil when quorum and every pair of load balancers outlast it.
     package let risk: OperatorMessage?
 
@@ -25,7 +27,8 @@ package struct BlastRadius: Sendable, Hashable {
             }
         }
         self.atOnce = atOnce
-        risk = Self.risk(in: plan, atOnce)
+        isOutage = plan.steps.contains { $0.outage == true }
+        risk = isOutage ? nil : Self.risk(in: plan, atOnce)
     }
 
     /// One line for people: `at most 1 master and 1 load balancer out at a time`.
@@ -33,6 +36,7 @@ package struct BlastRadius: Sendable, Hashable {
         let parts = Role.allCases.compactMap { role in
             atOnce[role].map { "\($0) \(role.spoken)\($0 == 1 ? "" : "s")" }
         }
+        if isOutage { return "the control plane is stopped everywhere until the plan ends" }
         guard let last = parts.last else { return "no host is taken out of service" }
         let list = parts.count == 1 ? last : parts.dropLast().joined(separator: ", ") + " and " + last
         return "at most \(list) out at a time"

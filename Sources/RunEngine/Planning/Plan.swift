@@ -171,6 +171,8 @@ package struct PlannedStep: Sendable, Hashable, Codable {
     package let reversal: Reversal
     /// Its host serves less while it runs; nil for no.
     package let takesHostAway: Bool?
+    /// Stopping the whole cluster is what the runbook is for; nil for no.
+    package let outage: Bool?
     package let decision: Outlook
     package let preconditions: [Precondition]
 }

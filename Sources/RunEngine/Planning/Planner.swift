@@ -154,6 +154,7 @@ package struct Planner: Sendable {
             stepClass: traits.stepClass,
             reversal: traits.reversal,
             takesHostAway: traits.takesHostAway ? true : nil,
+            outage: traits.isOutage ? true : nil,
             decision: outlook,
             preconditions: outlook.isDecidedLater ? [] : reader.preconditions
         )

@@ -109,6 +109,7 @@ extension PlannedStep {
                 stepClass: .idempotent,
                 reversal: .nothingToUndo,
                 takesHostAway: takesHostAway,
+                outage: outage,
                 decision: .change([]),
                 preconditions: []
             )

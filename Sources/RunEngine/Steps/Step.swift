@@ -48,17 +48,21 @@ package struct StepTraits: Sendable, Hashable {
     package var changesHost: Bool
     /// Whether its host serves less while it runs: then quorum and the load balancer pair are minded.
     package var takesHostAway: Bool
+    /// Whether it is part of stopping the whole cluster on purpose: then all may be away, and the plan says so.
+    package var isOutage: Bool
 
     package init(
         _ stepClass: StepClass,
         _ reversal: Reversal = .nothingToUndo,
         changesHost: Bool? = nil,
-        takesHostAway: Bool = false
+        takesHostAway: Bool = false,
+        isOutage: Bool = false
     ) {
         self.stepClass = stepClass
         self.reversal = reversal
         self.changesHost = changesHost ?? (stepClass != .read)
         self.takesHostAway = takesHostAway
+        self.isOutage = isOutage
     }
 }
 

@@ -1,0 +1,188 @@
+package import BackupStore
+import ClusterModel
+package import Journal
+import RemoteShell
+package import RunEngine
+
+/// `etcd.restore-data`: puts a member's data directory, made from a backup on the controller, into its place on the host.
+///
+/// All members get the same snapshot, the same list of members and the same new token (the run's), each its own name. The
+/// database's SHA-256 is compared on the host; the folder takes its name only when it is complete.
+package struct RestoreEtcdData: Step {
+    package static let signature = KindSignature(
+        kind: "etcd.restore-data",
+        summary: "Put a member's data from a backup into its place",
+        parameters: [
+            Parameter("backup", .string, required: true, "the backup's id"),
+            Parameter("identity", .string, "age identity file on the controller, for an encrypted backup"),
+        ]
+    )
+    package static let stepClass = StepClass.guarded
+    package static let reversal = Reversal.undoable
+
+    package let backup: String
+    package let identity: String?
+
+    /// An input that was not given is an empty text.
+    private var key: String? { identity.flatMap { $0.isEmpty ? nil : $0 } }
+
+    package struct Output: Codable, Sendable {
+        /// Of `member/snap/db`.
+        package let database: FileDigest
+    }
+
+    package func facts(on target: StepTarget) -> [FactRequest] {
+        target.cluster.etcdHosts.map { FactRequest(EtcdInstallation(paths: target.cluster.paths), on: $0.name) }
+    }
+
+    package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
+        let manifest = try facts.view((any RestoreOutlook).self).backup(backup).manifest
+        let found = try await facts.read(EtcdInstallation(paths: facts.cluster.paths), on: target.name)
+        guard found.form != .none, !found.dataDirectory.isEmpty, let best = manifest.bestSnapshot else {
+            return .blocked(OperatorMessage(.refused, "it is not known where its etcd keeps its data"))
+        }
+        guard found.walDirectory.isEmpty else {
+            return .blocked(
+                OperatorMessage(
+                    .refused,
+                    "its log is in a directory of its own (\(found.walDirectory)), which this program does not restore",
+                    next: "take --wal-dir out of \(found.source)"
+                )
+            )
+        }
+        let need = best.file.plain.bytes * 2 + 128 << 20
+        guard found.freeBytes > need else {
+            return .blocked(
+                OperatorMessage(
+                    .storage,
+                    "\(found.dataDirectory) has \(byteCount(found.freeBytes)) free, the restore needs \(byteCount(need))",
+                    next: "make room there"
+                )
+            )
+        }
+        let all = try await Self.initialCluster(facts)
+        return .change([
+            PlannedChange(
+                "put the restored data of \(found.name) into \(found.dataDirectory), from revision \(best.facts.revision)",
+                commands: [
+                    "etcdutl snapshot restore (on the controller) --name \(found.name) --initial-cluster \(all) "
+                        + "--initial-cluster-token RUN --bump-revision \(BackupStore.revisionBump) --mark-compacted",
+                    "tar --extract into \(found.dataDirectory), then mv",
+                ]
+            )
+        ])
+    }
+
+    /// All etcd hosts of the inventory, by the names and peer URLs that they are set up with.
+    private static func initialCluster(_ facts: any FactReader) async throws -> String {
+        var all: [String] = []
+        for host in facts.cluster.etcdHosts {
+            let found = try await facts.read(EtcdInstallation(paths: facts.cluster.paths), on: host.name)
+            guard !found.name.isEmpty, !found.peerURL.isEmpty else {
+                throw OperatorMessage(
+                    .refused,
+                    at: host.name.text,
+                    "it is not known by what name and peer URL it is a member"
+                )
+            }
+            all.append("\(found.name)=\(found.peerURL)")
+        }
+        return all.joined(separator: ",")
+    }
+
+    package func perform(_ context: StepContext) async throws -> Output {
+        let own = try await context.facts.read(
+            EtcdInstallation(paths: context.target.cluster.paths),
+            on: context.target.name
+        )
+        let workspace = try context.service(RestoreWorkspace.self)
+        context.progress("making its data")
+        let packed = try await workspace.store.restoredData(
+            of: try BackupID.input(backup),
+            as: RestoredMember(
+                name: own.name,
+                peerURL: own.peerURL,
+                initialCluster: try await Self.initialCluster(context.facts),
+                token: "rollbook-\(context.run)"
+            ),
+            workspace.request(level: 3, identity: key, context.time)
+        )
+        defer { try? packed.discard() }
+        context.progress("sending \(byteCount(packed.packed.bytes))")
+        try await send(packed, context)
+        context.progress("unpacking")
+        _ = try await EtcdScript.run(
+            Self.unpackScript,
+            with: [context.run.text, packed.packed.sha256, packed.database.sha256],
+            in: context,
+            deadline: .seconds(900)
+        )
+        return Output(database: packed.database)
+    }
+
+    /// Sends the archive to a folder of this program on the host; what is there already stays when it is the same.
+    private func send(_ packed: PackedMember, _ context: StepContext) async throws {
+        let result = try await context.connection.run(
+            RemoteCommand(Self.receiveScript, [context.run.text, packed.packed.sha256]),
+            input: .stream(PackedSource(reader: try packed.reader())),
+            limits: .transfer
+        )
+        guard result.succeeded else {
+            throw OperatorMessage(.storage, "the data could not be stored on the host: \(result.errorOutput.lastLine)")
+        }
+    }
+
+    /// `$1` run, `$2` SHA-256.
+    private static let receiveScript: StaticString = """
+        d=/var/lib/rollbook-host/restore; umask 077; mkdir -p "$d" || exit 1
+        find "$d" -type f -mmin +1440 -exec rm -f {} +
+        cat >"$d/$1.part" && sync "$d/$1.part" || { rm -f "$d/$1.part"; exit 1; }
+        [ "$(sha256sum "$d/$1.part" | cut -d' ' -f1)" = "$2" ] || { echo 'it did not arrive as it was sent' >&2; exit 1; }
+        mv -T "$d/$1.part" "$d/$1.tar.gz"
+        """
+
+    /// `$1` run, `$2` SHA-256 of the archive, `$3` of the database in it.
+    ///
+    /// The mark beside the database says whose restored data it is: only that may be replaced or taken away again.
+    private static let unpackScript: StaticString = """
+        archive=/var/lib/rollbook-host/restore/$1.tar.gz; part=$data/.restore-$1; umask 077
+        ! running || { echo 'etcd still runs' >&2; exit 1; }
+        if [ -e "$data/member" ]; then
+            [ -e "$data/member/.rollbook-restored-$1" ] && { rm -f "$archive"; exit 0; }
+            echo "$data/member is there; it was to be set aside first" >&2; exit 1
+        fi
+        [ "$(sha256sum "$archive" | cut -d' ' -f1)" = "$2" ] || { echo "$archive is not what was sent" >&2; exit 1; }
+        rm -rf -- "$part"; mkdir -p -m 0700 "$part" && tar --extract --file="$archive" --gzip --directory="$part" --no-same-owner || exit 1
+        [ "$(sha256sum "$part/member/snap/db" | cut -d' ' -f1)" = "$3" ] || { echo 'the database is not what was sent' >&2; exit 1; }
+        : >"$part/member/.rollbook-restored-$1"; chmod -R go= "$part"; chown -R --reference="$data" "$part/member" || exit 1
+        sync -f "$part"; mv -T -- "$part/member" "$data/member" || exit 1
+        rmdir "$part"; rm -f -- "$archive"; ! command -v restorecon >/dev/null || restorecon -R "$data" 2>/dev/null
+        sync -f "$data"
+        """
+
+    private struct PackedSource: ByteSource {
+        let reader: PackedMember.Reader
+        func read(upTo limit: Int) throws -> [UInt8] { try reader.read(upTo: limit) }
+    }
+
+    package func probe(_ context: StepContext) async throws -> Probe {
+        .notDone(detail: "putting the data there again changes nothing when it is there")
+    }
+
+    package func undo(_ output: Output, _ context: StepContext) async throws {
+        _ = try await EtcdScript.run(
+            Self.undoScript,
+            with: [context.run.text],
+            in: context,
+            part: "undo",
+            deadline: .seconds(120)
+        )
+    }
+
+    /// `$1` run. Takes away only what this run put there.
+    private static let undoScript: StaticString = """
+        ! running || { echo 'etcd runs on the restored data' >&2; exit 1; }
+        rm -rf -- "$data/.restore-$1" "/var/lib/rollbook-host/restore/$1.tar.gz"
+        if [ -e "$data/member/.rollbook-restored-$1" ]; then rm -rf -- "$data/member"; sync -f "$data"; fi
+        """
+}

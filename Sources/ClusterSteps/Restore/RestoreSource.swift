@@ -1,0 +1,53 @@
+package import BackupStore
+package import ClusterModel
+
+/// What a restore may know of a backup before anything is done; read-only.
+package protocol RestoreOutlook: Sendable {
+    /// The manifest of a set, and the highest level at which it was verified.
+    ///
+    /// - Throws: when there is no such set, or it cannot be relied on.
+    func backup(_ id: String) throws -> (manifest: Manifest, level: Int)
+    /// The age of something that began then.
+    func age(of moment: UTCMoment) -> Duration
+}
+
+/// The controller's side of a restore: the store and the programs that make data directories.
+package struct RestoreWorkspace: Sendable {
+    package let store: BackupStore
+    package let tools: ToolPath
+    package let checker: any SnapshotChecking
+    /// A new id each time, for scratch folders.
+    package let newID: @Sendable () -> BackupID
+
+    package init(
+        store: BackupStore,
+        tools: ToolPath,
+        checker: any SnapshotChecking,
+        newID: @escaping @Sendable () -> BackupID
+    ) {
+        self.store = store
+        self.tools = tools
+        self.checker = checker
+        self.newID = newID
+    }
+
+    func request(level: Int, identity: String?, _ time: any TimeSource) -> VerificationRequest {
+        VerificationRequest(
+            level: level,
+            identity: identity,
+            checker: checker,
+            tools: tools,
+            scratch: newID(),
+            deadline: .seconds(1800),
+            time: time
+        )
+    }
+}
+
+extension BackupID {
+    /// The id that a runbook's input names.
+    static func input(_ text: String) throws(OperatorMessage) -> BackupID {
+        if let id = BackupID(text) { return id }
+        throw OperatorMessage(.usage, at: text, "is no backup id", next: "rollbook backups list")
+    }
+}

@@ -2,6 +2,9 @@
 package enum ShippedRunbooks {
     /// File contents by runbook name.
     package static let all: [String: [UInt8]] = [
+        "etcd-member-remove": PackageResources.etcd_member_remove_yaml,
+        "etcd-member-replace": PackageResources.etcd_member_replace_yaml,
+        "etcd-restore": PackageResources.etcd_restore_yaml,
         "nightly-backup": PackageResources.nightly_backup_yaml,
         "preflight": PackageResources.preflight_yaml,
     ]

@@ -51,7 +51,7 @@ package struct SaveEtcdSnapshot: Step {
         }
         own = try await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: target.name)
         if let problem = own.problem {
-            return .blocked(OperatorMessage(.unreachable, "its etcd cannot be asked: \(problem)"))
+            return .blocked(OperatorMessage(.refused, "its etcd cannot be asked: \(problem)"))
         }
         if let error = own.errors.first {
             return .blocked(OperatorMessage(.refused, "its etcd is not healthy: \(error)"))

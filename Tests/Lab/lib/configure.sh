@@ -27,6 +27,10 @@ prepare_host() { # NAME
         node_kubeconfig "$name" "$root"
         enable_units "$root" nftables
         ;;
+    etcd)
+        install_tree etcd "$name" "$root"
+        prepare_etcd "$name" "$root"
+        ;;
     loadbalancer)
         install_tree loadbalancer "$name" "$root"
         enable_units "$root" haproxy keepalived
@@ -78,19 +82,48 @@ prepare_master() { # NAME ROOT
     # The stand-ins' names in the process list are those of what they play. (HAProxy starts itself anew by its path, so links serve.)
     ln -s /usr/sbin/haproxy "$root$LAB_LIB/standins/kube-apiserver"
     for program in kube-controller-manager kube-scheduler; do ln -s /bin/sleep "$root$LAB_LIB/standins/$program"; done
-    restore_seed "$name"
+    if [[ $name != "$LAB_EXTERNAL_MASTER" ]]; then
+        restore_seed "$name" "$(host_dir "$name")/etcd" "${LAB_MASTERS[@]}"
+        return
+    fi
+    rm "$root/etc/kubernetes/manifests/etcd.yaml"
+    sed -i "s|https://127.0.0.1:2379|$(etcd_clients)|" "$root/etc/kubernetes/manifests/kube-apiserver.yaml"
+    sed -i "s|127.0.0.1:2381|${LAB_ADDRESS[${LAB_ETCD[0]}]}:2381|" "$root$LAB_LIB/apiserver.cfg"
 }
 
-# Every member gets the seed's data with the membership of all three, which is what a full restore of a cluster does.
-restore_seed() { # NAME
-    local data peers
-    data=$(host_dir "$1")/etcd
-    peers=$(initial_cluster "${LAB_MASTERS[@]}")
+etcd_clients() {
+    local name text=
+    for name in "${LAB_ETCD[@]}"; do text+="${text:+,}https://${LAB_ADDRESS[$name]}:2379"; done
+    printf '%s\n' "$text"
+}
+
+# An etcd host as of Debian's package: unit, environment file, user of its own.
+prepare_etcd() { # NAME ROOT
+    local name=$1 root=$2 program pki=$2/etc/kubernetes/pki data
+    data=$(host_dir "$name")/etcd
+    for program in etcd etcdctl etcdutl; do
+        ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
+    done
+    mkdir -p "$pki/etcd"
+    cp -a "$LAB_STATE"/pki/etcd/ca.crt "$pki/etcd/"
+    etcd_certificates "$name" "$pki" "$LAB_STATE/pki/etcd/ca"
+    chroot "$root" useradd --system --home-dir /var/lib/etcd --shell /usr/sbin/nologin etcd
+    mkdir -p "$data"
+    restore_seed "$name" "$data/default" "${LAB_ETCD[@]}"
+    chown -R "$(awk -F: '$1 == "etcd" { print $3 ":" $4 }' "$root/etc/passwd")" "$data" "$pki"/etcd/*.key
+    enable_units "$root" etcd
+}
+
+# Every member gets the seed's data with the membership of all of its cluster, which is what a full restore of a cluster does.
+restore_seed() { # NAME DIRECTORY MEMBER…
+    local name=$1 data=$2 peers
+    shift 2
+    peers=$(initial_cluster "$@")
     rm -rf "$data.new"
     "$(cat "$LAB_STATE/lower")$LAB_IMAGE/usr/local/bin/etcdutl" snapshot restore "$(cat "$LAB_STATE/lower")$LAB_LIB/seed.db" \
-        --name "$1" --data-dir "$data.new" --initial-cluster "$peers" \
-        --initial-advertise-peer-urls "https://${LAB_ADDRESS[$1]}:2380" 2>"$data.log" ||
-        fail "the seed of etcd could not be restored for $1: $(tail -n1 "$data.log")" "$data.log" "lab down && lab up"
+        --name "$name" --data-dir "$data.new" --initial-cluster "$peers" \
+        --initial-advertise-peer-urls "https://${LAB_ADDRESS[$name]}:2380" 2>"$data.log" ||
+        fail "the seed of etcd could not be restored for $name: $(tail -n1 "$data.log")" "$data.log" "lab down && lab up"
     rm -rf "$data"
     mv -T "$data.new" "$data"
     chmod 0700 "$data"
@@ -125,7 +158,7 @@ install_tree() { # TREE NAME ROOT: copies host/TREE and replaces @PLACEHOLDERS@ 
     done < <(cd "$tree" && find . -type f | sed 's|^\./||')
     sed -i -e "s|@NAME@|$name|g" -e "s|@ADDRESS@|${LAB_ADDRESS[$name]}|g" -e "s|@VIP@|$LAB_VIP|g" -e "s|@NET@|$LAB_NET|g" \
         -e "s|@CONTROLLER@|$LAB_CONTROLLER|g" -e "s|@VRRP_STATE@|$state|g" -e "s|@VRRP_PRIORITY@|$priority|g" \
-        -e "s|@INITIAL_CLUSTER@|$(manifest_cluster "$name")|g" -e "s|@ENCRYPTION_KEY@|$(cat "$LAB_STATE/encryption-key")|g" \
+        -e "s|@INITIAL_CLUSTER@|$(manifest_cluster "$name")|g" -e "s|@EXTERNAL_CLUSTER@|$(initial_cluster "${LAB_ETCD[@]}")|g" -e "s|@ENCRYPTION_KEY@|$(cat "$LAB_STATE/encryption-key")|g" \
         -e "/@HOSTS@/{r /dev/stdin"$'\n'"d}" "${files[@]}" < <(hosts_file_lines)
 }
 

@@ -11,19 +11,20 @@ write_controller_files() {
         done
     done >>"$LAB_STATE/known_hosts"
     write_ssh_config
+    write_inventory lab-external external >"$LAB_STATE/inventory-external.yaml"
     # Last: its presence says that the state is complete.
-    write_inventory >"$LAB_STATE/inventory.yaml.new"
+    write_inventory lab stacked >"$LAB_STATE/inventory.yaml.new"
     mv -T "$LAB_STATE/inventory.yaml.new" "$LAB_STATE/inventory.yaml"
 }
 
-write_inventory() {
+write_inventory() { # CLUSTER TOPOLOGY
     local name
     cat <<TEXT
 format: 1
 cluster:
-  id: lab
-  topology: stacked
-  vip: $LAB_VIP
+  id: $1
+  topology: $2
+$([[ $2 == external ]] || printf '  vip: %s\n' "$LAB_VIP")
   apiPort: 6443
   networks:
     nodes: $LAB_NET.0/24
@@ -37,6 +38,11 @@ ssh:
   become: sudo
 masters:
 TEXT
+    if [[ $2 == external ]]; then
+        printf '  - { name: %s, address: %s }\netcd:\n' "$LAB_EXTERNAL_MASTER" "${LAB_ADDRESS[$LAB_EXTERNAL_MASTER]}"
+        for name in "${LAB_ETCD[@]}"; do printf '  - { name: %s, address: %s }\n' "$name" "${LAB_ADDRESS[$name]}"; done
+        return
+    fi
     for name in "${LAB_MASTERS[@]}"; do printf '  - { name: %s, address: %s }\n' "$name" "${LAB_ADDRESS[$name]}"; done
     printf 'workers:\n'
     for name in "${LAB_WORKERS[@]}"; do
@@ -114,7 +120,7 @@ lab_etcdctl() {
 
 wait_for_etcd() {
     local deadline=$((SECONDS + LAB_WAIT_ETCD))
-    until lab_etcdctl endpoint health >/dev/null 2>&1; do
+    until lab_etcdctl endpoint health >/dev/null 2>&1 && etcdctl_of "${LAB_ETCD[*]}" endpoint health >/dev/null 2>&1; do
         ((SECONDS < deadline)) || fail "etcd is not healthy after $LAB_WAIT_ETCD s" "$(lab_etcdctl endpoint health 2>&1 | tail -n3)" "lab exec master1 journalctl -u etcd -n 30"
         sleep 0.3
     done

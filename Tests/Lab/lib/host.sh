@@ -66,16 +66,20 @@ leader_pid() { # NAME: the host's own systemd
 }
 
 start_host() { # NAME
-    local name=$1 dir bind=()
+    local name=$1 dir bind=() fd
     [[ -z $(nspawn_pid "$name") ]] || return 0
     kill_host "$name" # what is left when only nspawn was killed
     mount_host "$name"
     dir=$(host_dir "$name")
     # An overlay cannot be the upper layer of another, and etcd's data must not live on one: it is a directory of this machine.
-    [[ ${LAB_ROLE[$name]} != master ]] || bind=(--bind="$dir/etcd:/var/lib/etcd")
+    [[ ${LAB_ROLE[$name]} != master && ${LAB_ROLE[$name]} != etcd ]] || bind=(--bind="$dir/etcd:/var/lib/etcd")
     # nspawn with --keep-unit ends with 133 when the host wants to reboot, for somebody else to start it again: that is the loop.
     (
-        exec 9>&-
+        # Nothing that the caller holds open (the lab's lock, a lock of its own) may live on in a host.
+        for fd in /proc/"$BASHPID"/fd/*; do
+            fd=${fd##*/}
+            ((fd < 3 || fd == 255)) || eval "exec $fd>&-"
+        done
         join_cgroup "$name"
         # shellcheck disable=SC2016 # expanded by the inner shell
         exec setsid bash -c 'until "$@" || (($? != 133)); do :; done' "lab-host-$name" systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$dir/root" \

@@ -62,20 +62,24 @@ TEXT
     chmod 0600 "$1"
 }
 
+etcd_certificates() { # NAME PKI CA
+    local names="DNS:$1,DNS:localhost,IP:${LAB_ADDRESS[$1]},IP:127.0.0.1,IP:0:0:0:0:0:0:0:1"
+    leaf "$2/etcd/server" "$3" "/CN=$1" serverAuth,clientAuth "$names"
+    leaf "$2/etcd/peer" "$3" "/CN=$1" serverAuth,clientAuth "$names"
+    leaf "$2/etcd/healthcheck-client" "$3" /CN=kube-etcd-healthcheck-client clientAuth
+}
+
 master_certificates() { # NAME ROOT
-    local name=$1 address=${LAB_ADDRESS[$1]} k8s=$2/etc/kubernetes pki=$2/etc/kubernetes/pki local_names
+    local name=$1 address=${LAB_ADDRESS[$1]} k8s=$2/etc/kubernetes pki=$2/etc/kubernetes/pki
     mkdir -p "$pki"
     cp -a "$LAB_STATE/pki/." "$pki/"
     chmod 0755 "$pki" "$pki/etcd"
-    local_names="DNS:$name,DNS:localhost,IP:$address,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1"
     leaf "$pki/apiserver" "$pki/ca" /CN=kube-apiserver serverAuth \
         "DNS:$name,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,IP:10.96.0.1,IP:$address,IP:$LAB_VIP"
     leaf "$pki/apiserver-kubelet-client" "$pki/ca" /O=kubeadm:cluster-admins/CN=kube-apiserver-kubelet-client clientAuth
     leaf "$pki/front-proxy-client" "$pki/front-proxy-ca" /CN=front-proxy-client clientAuth
     leaf "$pki/apiserver-etcd-client" "$pki/etcd/ca" /CN=kube-apiserver-etcd-client clientAuth
-    leaf "$pki/etcd/server" "$pki/etcd/ca" "/CN=$name" serverAuth,clientAuth "$local_names"
-    leaf "$pki/etcd/peer" "$pki/etcd/ca" "/CN=$name" serverAuth,clientAuth "$local_names"
-    leaf "$pki/etcd/healthcheck-client" "$pki/etcd/ca" /CN=kube-etcd-healthcheck-client clientAuth
+    etcd_certificates "$name" "$pki" "$pki/etcd/ca"
     kubeconfig "$k8s/admin.conf" "$pki/ca" kubernetes-admin /O=kubeadm:cluster-admins/CN=kubernetes-admin "https://$LAB_VIP:6443"
     [[ $name != "${LAB_MASTERS[0]}" ]] ||
         kubeconfig "$k8s/super-admin.conf" "$pki/ca" kubernetes-super-admin /O=system:masters/CN=kubernetes-super-admin "https://$LAB_VIP:6443"

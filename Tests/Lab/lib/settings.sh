@@ -26,7 +26,10 @@ readonly LAB_JUMP=lb1
 readonly LAB_MASTERS=(master1 master2 master3)
 readonly LAB_WORKERS=(worker1 worker2)
 readonly LAB_BALANCERS=(lb1 lb2)
-readonly LAB_HOSTS=("${LAB_MASTERS[@]}" "${LAB_WORKERS[@]}" "${LAB_BALANCERS[@]}")
+# A second cluster whose etcd runs on hosts of its own, as a systemd unit; its one master is there for its files.
+readonly LAB_ETCD=(etcd1 etcd2 etcd3)
+readonly LAB_EXTERNAL_MASTER=cp1
+readonly LAB_HOSTS=("${LAB_MASTERS[@]}" "${LAB_WORKERS[@]}" "${LAB_BALANCERS[@]}" "${LAB_ETCD[@]}" "$LAB_EXTERNAL_MASTER")
 
 # The master whose etcd is reached only through the stand-in for crictl, as on a kubeadm host without etcdctl.
 readonly LAB_CONTAINER_MASTER=master3
@@ -39,11 +42,13 @@ declare -rA LAB_ADDRESS=(
     [master1]=$LAB_NET.11 [master2]=$LAB_NET.12 [master3]=$LAB_NET.13
     [worker1]=$LAB_NET.21 [worker2]=$LAB_NET.22
     [lb1]=$LAB_NET.31 [lb2]=$LAB_NET.32
+    [etcd1]=$LAB_NET.41 [etcd2]=$LAB_NET.42 [etcd3]=$LAB_NET.43 [cp1]=$LAB_NET.51
 )
 declare -rA LAB_ROLE=(
     [master1]=master [master2]=master [master3]=master
     [worker1]=worker [worker2]=worker
     [lb1]=loadbalancer [lb2]=loadbalancer
+    [etcd1]=etcd [etcd2]=etcd [etcd3]=etcd [cp1]=master
 )
 
 # Seconds that `lab up` waits for each thing before it says what is missing. Generous: the machine may be busy.

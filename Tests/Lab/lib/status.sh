@@ -62,8 +62,10 @@ host_state() { # NAME: down | remains (processes without the nspawn that holds t
 host_detail() { # NAME
     local name=$1 failed
     case ${LAB_ROLE[$name]} in
-    master)
-        if enter_host "$name" curl -s --max-time 3 http://127.0.0.1:2381/readyz 2>/dev/null | grep -qx ok; then
+    master | etcd)
+        if [[ $name == "$LAB_EXTERNAL_MASTER" ]]; then
+            printf 'etcd on %s' "${LAB_ETCD[*]}"
+        elif enter_host "$name" curl -s --max-time 3 http://127.0.0.1:2381/readyz 2>/dev/null | grep -qx ok; then
             printf 'etcd healthy'
         else
             printf 'etcd unhealthy'

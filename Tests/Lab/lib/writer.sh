@@ -33,14 +33,16 @@ etcdctl_of() { # "MASTER MASTER…" ARGUMENT…
         --key="$pki/healthcheck-client.key" --dial-timeout=2s --command-timeout=3s "$@"
 }
 
-command_etcdctl() { etcdctl_of "${LAB_MASTERS[*]}" "$@"; }
+# The members of the cluster that is meant: the masters, or the etcd hosts with ROLLBOOK_LAB_ETCD=external.
+members_meant() { if [[ ${ROLLBOOK_LAB_ETCD-} == external ]]; then printf '%s\n' "${LAB_ETCD[*]}"; else printf '%s\n' "${LAB_MASTERS[*]}"; fi; }
+
+command_etcdctl() { etcdctl_of "$(members_meant)" "$@"; }
 
 # Every number of FILE must be there; prints how many are, and fails when one is not.
-command_written() { # FILE [MASTER…]
+command_written() { # FILE
     local file=${1-} lost
     [[ -s $file ]] || fail "nothing was acknowledged" "${file:-lab written}" "lab write FILE"
-    shift
-    lost=$(comm -23 <(sort "$file") <(etcdctl_of "${*:-${LAB_MASTERS[*]}}" get /lab/written/ --prefix --print-value-only | sort) | head -n5 | paste -sd' ')
+    lost=$(comm -23 <(sort "$file") <(etcdctl_of "$(members_meant)" get /lab/written/ --prefix --print-value-only | sort) | head -n5 | paste -sd' ')
     [[ -z $lost ]] || fail "acknowledged writes are lost" "keys /lab/written/: $lost" "lab exec master1 journalctl -u etcd"
     wc -l <"$file"
 }

@@ -13,6 +13,10 @@ package struct EtcdSurvivors: Sendable {
     package let name: String
     package let peerURL: String
 
+    init(health: EtcdHealth, entry: EtcdMemberEntry?, name: String, peerURL: String) {
+        (self.health, self.entry, self.name, self.peerURL) = (health, entry, name, peerURL)
+    }
+
     /// Reads every member but the one on `host`, whose own etcd need not run.
     ///
     /// - Throws: `OperatorMessage` when the member list names another machine by the host's name, or another name by its address.
@@ -24,6 +28,14 @@ package struct EtcdSurvivors: Sendable {
         peerURL = installation.flatMap { $0.peerURL.isEmpty ? nil : $0.peerURL } ?? "https://\(address):2380"
         health = await EtcdHealth.read(facts, except: host.name)
         entry = try Self.entry(named: name, at: host.clusterAddress, in: health.members)
+    }
+
+    /// Whether this run has taken the member of its host off the list: what its host held of it must not run again.
+    ///
+    /// - Throws: when a recorded output cannot be read back.
+    static func isOff(_ context: StepContext) throws -> Bool {
+        let kinds = [RemoveEtcdMember.signature.kind, AddEtcdMember.signature.kind]
+        return try context.resultsOfAllStages(of: kinds[0], kinds[1]).contains { $0.succeeded && $0.output != .null }
     }
 
     /// The member in a list that was read later.
@@ -101,7 +113,8 @@ package struct EtcdSurvivors: Sendable {
         }
         // An alarm of the very member that goes away is a reason to replace it.
         let itself = entry.map { "on member \($0.hexID)" } ?? "none"
-        if let first = health.refusals.first(where: { !$0.hasSuffix(itself) }) {
+        let alarms = health.degradations.filter { $0.contains("the alarm ") }
+        if let first = (health.refusals + alarms).first(where: { !$0.hasSuffix(itself) }) {
             return refuse(first, "rollbook facts --only etcd.status")
         }
         guard Quorum.holds(healthy: healthy, of: voters) else {
@@ -120,6 +133,14 @@ package struct EtcdSurvivors: Sendable {
             return refuse(
                 "member \(learner.hexID) (\(learner.peerURLs.joined(separator: ","))) is still a learner",
                 "let that replacement end first, or remove it: etcdctl member remove \(learner.hexID)"
+            )
+        }
+        let known = Set(health.healthy.map(\.status.memberID))
+        if let other = health.members.first(where: { $0 != entry && !known.contains($0.id) }) {
+            return refuse(
+                "another member is on no host of the inventory: \(other.name.isEmpty ? "never started" : other.name) "
+                    + "(\(other.hexID), \(other.peerURLs.joined(separator: ",")))",
+                "compare the inventory with: etcdctl member list"
             )
         }
         return nil

@@ -30,6 +30,10 @@ package struct JoinEtcd: Step {
         guard found.form != .none else {
             return .blocked(OperatorMessage(.refused, "there is neither a manifest nor a unit of etcd"))
         }
+        // Said before anything is done: once the member is off the list it has to be put back.
+        guard found.fixedCluster.isEmpty else {
+            return .blocked(OperatorMessage(.refused, found.fixedCluster, state: "Nothing was changed"))
+        }
         return .change([
             PlannedChange(
                 "start etcd as the added member, and wait until it has caught up (up to \(StartEtcd.patience.brief))",
@@ -76,14 +80,11 @@ package struct JoinEtcd: Step {
     /// `$1` run, `$2` all members as `--initial-cluster` wants them.
     ///
     /// The file as it was is kept in the folder of parked manifests.
-    private static let editScript: StaticString = """
-        if printf '%s\\n' "$args" | grep -q '^--*initial-cluster=' && [ "$form" = unit ]; then
-            echo "etcd's unit gives --initial-cluster as a flag, which nothing else overrides; move it to an environment file" >&2
-            exit 1
-        fi
+    static let editScript: StaticString = """
+        [ -z "$fixed" ] || { printf '%s\\n' "$fixed" >&2; exit 1; }
         umask 077; mkdir -p "${parked%/*}"; old=${parked%/*}/etcd-joined-with.$1; new=$source.rollbook
         [ "$form" != static-pod ] || new=${parked%/*}/.etcd.yaml.new
-        [ -e "$old" ] || cp -p -- "$source" "$old" || exit 1
+        [ -e "$old" ] || { cp -p -- "$source" "$old.new" && sync "$old.new" && mv -T -- "$old.new" "$old"; } || exit 1
         case $form in
         static-pod) separator='='; cluster='--initial-cluster'; state='--initial-cluster-state' ;;
         unit)
@@ -91,7 +92,7 @@ package struct JoinEtcd: Step {
             else separator='='; cluster=ETCD_INITIAL_CLUSTER; state=ETCD_INITIAL_CLUSTER_STATE; fi ;;
         esac
         cp -p -- "$source" "$new" && awk -v cluster="$cluster" -v state="$state" -v sep="$separator" -v list="$2" -v form="$form" '
-            { bare = $0; sub(/^ *(- )?/, "", bare); head = substr($0, 1, length($0) - length(bare)) }
+            { bare = $0; sub(/^ *(- *)?/, "", bare); head = substr($0, 1, length($0) - length(bare)); sub(/^["\\047]/, "", bare) }
             index(bare, state) == 1 { next }
             index(bare, cluster) == 1 && substr(bare, length(cluster) + 1, 1) ~ /[=:]/ {
                 print head cluster sep list; print head state sep "existing"; seen = 1; next }
@@ -99,7 +100,7 @@ package struct JoinEtcd: Step {
             END { if (!seen && form == "unit") { print cluster sep list; print state sep "existing" } }
             ' "$source" >"$new" && sync "$new" || exit 1
         grep -qF -e "$2" "$new" || { echo "$source has no --initial-cluster to replace" >&2; exit 1; }
-        if cmp -s "$new" "$source"; then rm -f "$new"; else mv -T -- "$new" "$source" || exit 1; fi
+        if cmp -s "$new" "$source"; then rm -f "$new"; else mv -T -- "$new" "$source" && sync "${source%/*}" || exit 1; fi
 
         """
 

@@ -59,7 +59,7 @@ enum MemberChange {
     ///
     /// After a start or promotion etcd refuses changes for about 5 s (its HealthInterval). Source: etcd's `server.go`,
     /// `strictReconfigCheck`, and recordings.
-    private static let retrying: StaticString = """
+    static let retrying: StaticString = """
         again() {
             i=0
             until said=$(E "$@" 2>&1); do

@@ -106,7 +106,7 @@ package struct ParkEtcd: Step {
 
     /// Starts it again, unless it was no member any more: its old data must not come back.
     package func undo(_ output: Output, _ context: StepContext) async throws {
-        guard output.wasRunning else { return }
+        guard output.wasRunning, try !EtcdSurvivors.isOff(context) else { return }
         if let host = context.target.host, let view = try? await EtcdSurvivors(context.facts, of: host),
             view.chosen != nil,
             view.entry == nil

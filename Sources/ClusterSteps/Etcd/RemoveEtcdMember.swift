@@ -63,13 +63,13 @@ package struct RemoveEtcdMember: Step {
     ///
     /// An alarm outlives the member that raised it; when no other member has one, it is taken back. (CORRUPT keeps all clients
     /// out until then.)
-    private static let script: StaticString = """
+    static let script: StaticString = """
         again member remove "$1" 2>/dev/null || case $said in
             *'member not found'*) ;;
             *) printf '%s\\n' "$said" >&2; exit 1 ;;
         esac
         alarms=$(E -w json alarm list | tr -d '\\n')
-        if [ "$(printf %s "$alarms" | grep -o '"memberID":[0-9]*' | sort -u)" = "\"memberID\":$2" ]; then
+        if [ "$(printf %s "$alarms" | grep -o '"memberID":[0-9]*' | sort -u)" = "\\"memberID\\":$2" ]; then
             E alarm disarm >&2 || exit 1
         fi
         """

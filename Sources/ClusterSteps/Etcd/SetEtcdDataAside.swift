@@ -34,7 +34,7 @@ package struct SetEtcdDataAside: Step {
         }
         let data = found.dataDirectory
         let place = found.isMountPoint ? "\(data)/.before-RUN/" : "\(data).before-RUN"
-        let wal = found.walDirectory.isEmpty ? "" : ", and the log \(found.walDirectory) into it"
+        let wal = found.walDirectory.isEmpty ? "" : ", and its log as \(found.walDirectory).before-RUN"
         let size = found.hasData ? byteCount(found.dataBytes) : "nothing there now"
         return .change([
             PlannedChange(
@@ -49,22 +49,25 @@ package struct SetEtcdDataAside: Step {
         return Output(path: said.split(separator: "\n").last.map(String.init) ?? "")
     }
 
-    /// `$1` run. Repeating it changes nothing: what is aside already stays the only old data.
-    private static let script: StaticString = """
+    /// `$1` is the run; repeating it changes nothing: what is aside already stays the only old data.
+    static let script: StaticString = """
         [ -n "$data" ] || { echo 'it is not known where its etcd keeps its data' >&2; exit 1; }
         ! running || { echo 'etcd still runs' >&2; exit 1; }
+        renew() {
+            [ -d "$1" ] || mkdir -p -m 0700 -- "$1" || return 1
+            [ ! -e "$2" ] || chown --reference="$2" -- "$1"
+        }
         if [ -d "$data" ] && [ "$(stat -c %d "$data")" != "$(stat -c %d "$data/..")" ]; then
             aside=$data/.before-$1; mkdir -p -m 0700 "$aside" || exit 1
             if [ -d "$data/member" ] && [ ! -e "$aside/member" ]; then mv -T -- "$data/member" "$aside/member" || exit 1; fi
         else
             aside=$data.before-$1
-            if [ -d "$data" ] && [ ! -e "$aside" ]; then
-                mv -T -- "$data" "$aside" && mkdir -m 0700 "$data" && chown --reference="$aside" "$data" || exit 1
-            fi
-            [ -d "$data" ] || mkdir -p -m 0700 "$data" || exit 1
+            if [ -d "$data" ] && [ ! -e "$aside" ]; then mv -T -- "$data" "$aside" || exit 1; fi
+            renew "$data" "$aside" || exit 1
         fi
-        if [ -n "$wal" ] && [ -d "$wal" ] && [ "${wal#"$data"/}" = "$wal" ] && [ ! -e "$aside/wal-directory" ]; then
-            mkdir -p -m 0700 "$aside"; mv -T -- "$wal" "$aside/wal-directory" || exit 1
+        if [ -n "$wal" ] && [ "${wal#"$data"/}" = "$wal" ]; then
+            if [ -d "$wal" ] && [ ! -e "$wal.before-$1" ]; then mv -T -- "$wal" "$wal.before-$1" || exit 1; fi
+            renew "$wal" "$wal.before-$1" || exit 1
         fi
         ! command -v restorecon >/dev/null || restorecon -R "$data" 2>/dev/null
         sync -f "$data/.."; [ ! -e "$aside" ] || printf '%s\\n' "$aside"
@@ -74,8 +77,9 @@ package struct SetEtcdDataAside: Step {
         .notDone(detail: "setting data aside again changes nothing")
     }
 
+    /// Puts it back, unless the run has taken the member it belongs to off the list: then it is of no use to anybody's etcd.
     package func undo(_ output: Output, _ context: StepContext) async throws {
-        guard !output.path.isEmpty else { return }
+        guard !output.path.isEmpty, try !EtcdSurvivors.isOff(context) else { return }
         _ = try await EtcdScript.run(
             Self.undoScript,
             with: [output.path],
@@ -86,14 +90,22 @@ package struct SetEtcdDataAside: Step {
     }
 
     /// `$1` where the old data is; it stays there when etcd runs on other data meanwhile.
-    private static let undoScript: StaticString = """
+    static let undoScript: StaticString = """
         aside=$1; [ -e "$aside" ] || exit 0
         ! running || exit 0
         if [ -e "$data/member" ]; then echo "$data/member is there; the old data stays at $aside" >&2; exit 1; fi
-        if [ -e "$aside/wal-directory" ]; then mv -T -- "$aside/wal-directory" "$wal" || exit 1; fi
+        old=$wal.before-${aside##*.before-}
+        if [ -n "$wal" ] && [ -e "$old" ]; then
+            [ ! -d "$wal" ] || rmdir -- "$wal" || exit 1
+            mv -T -- "$old" "$wal" || exit 1
+        fi
         case $aside in
-        "$data"/.before-*) [ ! -e "$aside/member" ] || mv -T -- "$aside/member" "$data/member" || exit 1; rmdir "$aside" ;;
-        *) rmdir "$data" && mv -T -- "$aside" "$data" || exit 1 ;;
+        "$data"/.before-*)
+            [ ! -e "$aside/member" ] || mv -T -- "$aside/member" "$data/member" || exit 1
+            rmdir -- "$aside" || exit 1 ;;
+        *)
+            [ ! -d "$data" ] || rmdir -- "$data" || exit 1
+            mv -T -- "$aside" "$data" || exit 1 ;;
         esac
         sync -f "$data/.."
         """

@@ -89,8 +89,9 @@ package struct StartEtcd: Step {
             if [ "$source" = "$parked" ]; then
                 new=$kubernetes/manifests/.rollbook-etcd.yaml
                 cp -p -- "$parked" "$new" && sync "$new" && mv -T -- "$new" "$kubernetes/manifests/etcd.yaml" \\
-                    && sync "$kubernetes/manifests" && rm -f -- "$parked" || exit 1
-            fi ;;
+                    && sync "$kubernetes/manifests" || exit 1
+            fi
+            rm -f -- "$parked" ;;
         unit)
             if [ -e "${parked%/*}/etcd.was-enabled" ]; then
                 systemctl enable -q etcd && rm -f "${parked%/*}/etcd.was-enabled" || exit 1

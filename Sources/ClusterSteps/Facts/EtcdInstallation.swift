@@ -30,6 +30,8 @@ package struct EtcdInstallation: Fact {
         /// The file that `--initial-cluster` comes from: manifest, environment file or configuration file.
         package let source: String
         package let version: String
+        /// Why `--initial-cluster` cannot be changed where it is given; empty when it can.
+        package let fixedCluster: String
         /// The manifest is kept aside, or the unit is stopped and disabled.
         package let isParked: Bool
         package let isRunning: Bool
@@ -47,7 +49,8 @@ package struct EtcdInstallation: Fact {
 
     /// `$1` folder of kubernetes.
     ///
-    /// Defines `form source name data wal peer client`, and `running`, which succeeds while that etcd runs.
+    /// Defines `form source name data wal peer client fixed`, and `running`, which succeeds while that etcd runs. A unit's flags may
+    /// be written `--flag=value` or `--flag value`, and name variables of its environment.
     static let functions: StaticString = """
         kubernetes=$1; shift
         parked=/var/lib/rollbook-host/parked/etcd.yaml; form=none; source=; args=; envs=; conf=; version=
@@ -55,12 +58,15 @@ package struct EtcdInstallation: Fact {
             if [ -f "$f" ]; then form=static-pod; source=$f; break; fi
         done
         if [ "$form" = static-pod ]; then
-            args=$(sed -n 's/^ *- *\\(--[a-z-]*=.*\\)$/\\1/p' "$source" | sed 's/^\\([^=]*=\\)"\\(.*\\)"$/\\1\\2/')
+            args=$(sed -n "s/^ *- *[\\"']*\\(--[a-z-]*=\\)/\\1/p" "$source" | sed "s/[\\"' ]*\\$//; s/^\\([^=]*=\\)[\\"']/\\1/")
             version=$(sed -n 's/^ *image: *[^ ]*etcd:v*\\([^ "]*\\)"*$/\\1/p' "$source" | head -n 1)
         elif [ "$(systemctl show -p LoadState --value etcd.service 2>/dev/null)" = loaded ]; then
-            form=unit; source=$(systemctl show -p FragmentPath --value etcd.service)
+            form=unit; unit=$(systemctl show -p FragmentPath --value etcd.service); source=$unit
             args=$(systemctl show -p ExecStart --value etcd.service | sed -n 's/.*argv\\[\\]=\\(.*\\) ; ignore_errors.*/\\1/p' \\
-                | tr ' ' '\\n' | grep '^--')
+                | tr ' ' '\\n' | awk '
+                    /^-/ { if (flag != "") print flag; sub(/^--?/, "--"); flag = ""; if (/=/) print; else flag = $0; next }
+                    flag != "" { print flag "=" $0; flag = "" }
+                    END { if (flag != "") print flag }')
             envs=$(systemctl show -p Environment --value etcd.service | tr ' ' '\\n')
             for f in $(systemctl show -p EnvironmentFiles --value etcd.service | sed 's/ (ignore_errors=.*//'); do
                 [ -r "$f" ] && { source=$f; envs="$envs
@@ -71,12 +77,27 @@ package struct EtcdInstallation: Fact {
             v=$(printf '%s\\n' "$args" | sed -n "s/^--*$1=//p" | tail -n 1)
             [ -n "$v" ] || v=$(printf '%s\\n' "$envs" | sed -n "s/^ *ETCD_$(printf %s "$1" | tr a-z- A-Z_)=//p" | tail -n 1)
             if [ -n "$conf" ]; then v=$(sed -n "s/^$1: *//p" "$conf" 2>/dev/null | tr -d "\\"'" | head -n 1); fi
+            while n=${v#*'${'}; [ "$n" != "$v" ]; do
+                n=${n%%'}'*}; case $n in '' | *[!A-Za-z0-9_]*) break ;; esac
+                v=${v%%'${'*}$(printf '%s\\n' "$envs" | sed -n "s/^ *$n=//p" | tail -n 1)${v#*'}'}
+            done
             printf '%s' "$v"
         }
-        conf=$(setting config-file); [ -z "$conf" ] || source=$conf
+        conf=$(setting config-file); [ -z "$conf" ] || [ "$form" = static-pod ] || source=$conf
         name=$(setting name); data=$(setting data-dir); wal=$(setting wal-dir)
         peer=$(setting initial-advertise-peer-urls); client=$(setting advertise-client-urls)
         [ -n "$data" ] || { [ "$form" = none ] || data=/var/lib/etcd/default.etcd; }
+        data=${data%/}; wal=${wal%/}; [ ! -L "$data" ] || data=$(readlink -f -- "$data"); fixed=
+        case $form in
+        static-pod)
+            if [ -n "$conf" ]; then fixed="its manifest takes --initial-cluster from the file $conf"
+            elif [ -z "$(setting initial-cluster)" ]; then fixed="its manifest has no --initial-cluster"; fi ;;
+        unit)
+            if [ -n "$conf" ]; then [ -f "$conf" ] || fixed="its configuration file $conf is not there"
+            elif printf '%s\\n' "$args" | grep -Eq '^--initial-cluster(-state)?='; then
+                fixed="its unit gives --initial-cluster as a flag, which nothing else overrides; move it to an environment file"
+            elif [ "$source" = "$unit" ]; then fixed="its unit has no environment file for --initial-cluster"; fi ;;
+        esac
         running() {
             for d in /proc/[0-9]*; do
                 read -r c 2>/dev/null <"$d/comm" && [ "$c" = etcd ] || continue
@@ -95,7 +116,7 @@ package struct EtcdInstallation: Fact {
         say form "$form"; say name "$name"; say data "$data"; say wal "$wal"; say peer "$peer"; say client "$client"
         say source "$source"
         if [ "$form" = unit ]; then version=$(etcd --version 2>/dev/null | sed -n 's/^etcd Version: //p'); fi
-        say version "$version"
+        say version "$version"; say fixed "$fixed"
         case $form in
         static-pod) [ "$source" = "$parked" ] && p=yes || p=; s=$(yes systemctl is-active kubelet) ;;
         unit) p=yes; systemctl is-active -q etcd && p=; systemctl is-enabled -q etcd 2>/dev/null && p=; s=yes ;;
@@ -127,6 +148,7 @@ package struct EtcdInstallation: Fact {
             clientURL: try output.line("client"),
             source: try output.line("source"),
             version: try output.line("version"),
+            fixedCluster: try output.line("fixed"),
             isParked: try says("parked"),
             isRunning: try says("running"),
             canStart: try says("starts"),

@@ -238,6 +238,21 @@ extension EngineTrial {
         answer(fact, with: Fixtures.answer(type(of: fact).name, name), on: host)
     }
 
+    /// The same, with the addresses of the recorded clusters' masters moved to those of another one.
+    func answer(_ fact: some Fact, with name: String, on host: String, movingTo net: String) {
+        let recorded = Fixtures.answer(type(of: fact).name, name)
+        let text = recorded.text.replacing("10.78.0.1", with: net).replacing("10.77.0.1", with: net)
+        answer(
+            fact,
+            with: ProbeBatch.Answer(
+                exitCode: recorded.exitCode,
+                output: Array(text.utf8),
+                errorOutput: recorded.errorOutput
+            ),
+            on: host
+        )
+    }
+
     /// Lets a host answer all of preflight's facts as one does that is in order.
     func answerAsPlanned(_ host: ClusterModel.Host) {
         for fact in Fixtures.facts(about: host, in: cluster) {

@@ -32,9 +32,10 @@ struct PlanGoldenTests {
         ).cluster
         for (name, text) in ShippedRunbooks.all.sorted(by: { $0.key < $1.key }) {
             let trial = EngineTrial(cluster, registry: .shipped)
-            for (index, host) in cluster.hosts(in: .master).enumerated() {
-                let status = ["healthy-leader", "healthy-follower", "healthy-follower-3"][index % 3]
-                trial.answer(EtcdStatus(pki: cluster.paths.pki), with: status, on: host.name.text)
+            let etcd = SimulatedEtcd(cluster)
+            for host in cluster.hosts(in: .master) {
+                let own = host.name.text
+                trial.hosts[own].responder = { etcd.answer(own, $1, $2) }
                 trial.answer(CertificateAuthority(pki: cluster.paths.pki), with: "a-ca", on: host.name.text)
             }
             for host in cluster.hosts where host.role != .worker {
@@ -52,7 +53,10 @@ struct PlanGoldenTests {
             let runbook = try RunbookLoader.load(text, path: "\(name).yaml", catalogue: StepRegistry.shipped)
             var views = StepServices()
             views.add(CannedOutlook() as any BackupOutlook)
-            let plan = try await trial.plan(runbook, views: views)
+            let member = try #require(cluster.etcdHosts.dropFirst().first).name.text
+            if name == "etcd-member-remove" { trial.hosts[member].isUp = false }
+            let inputs = ShippedRunbookCase.inputs(of: name, member: member)
+            let plan = try await trial.plan(runbook, inputs: inputs, views: views)
             #expect(plan.obstacles == [])
             let value = try JSONDecoder().decode(JSONValue.self, from: Data(try plan.bytes()))
             let shown = value.replacing("digest", of: "bindings", by: runbook.digest)

@@ -13,12 +13,9 @@ enum ShippedHosts {
     static let snapshotFolder = "/var/lib/rollbook-host/snapshots/"
 
     /// Prepares the hosts of a cluster of one master or three.
-    static func prepare(_ trial: EngineTrial) {
+    static func prepare(_ trial: EngineTrial, _ etcd: SimulatedEtcd) {
         let paths = trial.cluster.paths
-        let isAlone = trial.cluster.hosts(in: .master).count == 1
-        let status = isAlone ? ["healthy-alone"] : ["healthy-leader", "healthy-follower", "healthy-follower-3"]
-        for (index, host) in trial.cluster.hosts(in: .master).enumerated() {
-            trial.answer(EtcdStatus(pki: paths.pki), with: status[index % status.count], on: host.name.text)
+        for host in trial.cluster.hosts(in: .master) {
             trial.answer(CertificateAuthority(pki: paths.pki), with: "a-ca", on: host.name.text)
         }
         for host in trial.cluster.hosts where host.role != .worker {
@@ -29,16 +26,17 @@ enum ShippedHosts {
                     on: host.name.text
                 )
             }
-            let own = status[(trial.cluster.hosts(in: .master).firstIndex { $0.name == host.name } ?? 0) % status.count]
+            let name = host.name.text
             let backup = responder(
-                status: Fixtures.answer(EtcdStatus.name, own).output,
+                status: { etcd.status(of: name).output.bytes },
                 archive: Fixtures.bytes("run/\(host.role == .master ? "control-plane" : "load-balancer").tar") ?? []
             )
             let known = Fixtures.facts(about: host, in: trial.cluster).map { fact in
                 (fact, Fixtures.planned(type(of: fact).name, about: host, in: trial.cluster).output)
             }
             trial.hosts[host.name.text].responder = { host, script, arguments in
-                backup(&host, script, arguments) ?? preflight(&host, script, arguments, known: known)
+                etcd.answer(name, script, arguments) ?? backup(&host, script, arguments)
+                    ?? preflight(&host, script, arguments, known: known)
             }
         }
     }
@@ -81,7 +79,10 @@ enum ShippedHosts {
     private static let hash = Fixtures.bytes("run/hashkv.json") ?? []
     private static let checks = Fixtures.bytes("run/checks") ?? []
 
-    private static func responder(status: [UInt8], archive: [UInt8]) -> SimulatedHost.Responder {
+    private static func responder(
+        status: @escaping @Sendable () -> [UInt8],
+        archive: [UInt8]
+    ) -> SimulatedHost.Responder {
         { host, script, arguments in
             switch script.utf8.count {
             case _ where script == "cat -- \"$1\"":
@@ -94,7 +95,7 @@ enum ShippedHosts {
                 host.files = host.files.filter { !$0.key.hasPrefix("\(snapshotFolder)\(arguments[1]).") }
                 host.files[path] = snapshot
                 let lines = "file \(path)\nbytes \(snapshotDigest.bytes)\nsha256 \(snapshotDigest.sha256)\n"
-                return CommandResult(bytes: status + Array(lines.utf8))
+                return CommandResult(bytes: status() + Array(lines.utf8))
             case _ where script.contains("rm -f -- \(snapshotFolder)"):
                 host.files = host.files.filter { !$0.key.hasPrefix("\(snapshotFolder)\(arguments[0]).") }
                 host.operations = host.operations.filter { !$0.key.hasPrefix("\(arguments[1]).") }

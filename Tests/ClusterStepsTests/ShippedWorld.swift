@@ -14,12 +14,22 @@ import TestSupport
 final class ShippedWorld: CrashWorld {
     let trial: EngineTrial
     let disk: ControllerDisk
+    let etcd: SimulatedEtcd
     private let boundary = Mutex<@Sendable () -> Void>({})
 
     init(_ cluster: Cluster, at moment: UTCMoment = today, on image: [String: Data] = [:]) throws {
         trial = EngineTrial(cluster, registry: .shipped, time: TestTime(start: moment))
         disk = try ControllerDisk(image)
-        ShippedHosts.prepare(trial)
+        etcd = SimulatedEtcd(cluster)
+        ShippedHosts.prepare(trial, etcd)
+    }
+
+    /// A host is gone for good, and its etcd with it.
+    func lose(_ host: String) {
+        trial.hosts[host].isUp = false
+        etcd.change { state in
+            for index in state.sites.indices where state.sites[index].name == host { state.sites[index].isLost = true }
+        }
     }
 
     static let today = UTCMoment(seconds: 1_795_212_800)
@@ -69,13 +79,13 @@ final class ShippedWorld: CrashWorld {
         let mended = trial.cluster.hosts.flatMap { host in
             trial.hosts[host.name.text].values.map { "\(host.name): \($0.key)=\($0.value)" }.sorted()
         }
-        return try mended + leftovers() + storeLines()
+        return try mended + etcd.lines() + leftovers() + storeLines()
     }
 
     func nextPlan(after plan: Plan, by trial: EngineTrial) async throws -> Plan {
         let text = ShippedRunbooks.all[plan.runbook] ?? []
         let runbook = try RunbookLoader.load(text, path: plan.runbook, catalogue: StepRegistry.shipped)
-        return try await trial.plan(runbook, views: Self.views)
+        return try await trial.plan(runbook, inputs: plan.inputs, views: Self.views)
     }
 
     /// What any host holds besides what it had at first.

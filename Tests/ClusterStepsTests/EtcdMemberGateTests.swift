@@ -1,0 +1,211 @@
+import ClusterModel
+import RunEngine
+import TestSupport
+import Testing
+
+@testable import ClusterSteps
+
+@Suite("Gates before and after members of etcd change")
+struct EtcdMemberGateTests {
+    /// One gate, evaluated on a cluster that something has happened to.
+    private func gate(
+        _ kind: String,
+        _ parameters: [String: JSONValue] = [:],
+        masters: Int = 3,
+        _ prepare: (EngineTrial, SimulatedEtcd) -> Void = { _, _ in }
+    ) async throws -> PlannedGate {
+        let trial = EngineTrial(.sample(masters: masters, workers: 1, loadBalancers: 0), registry: .shipped)
+        let etcd = SimulatedEtcd(trial.cluster)
+        for host in trial.cluster.etcdHosts {
+            let own = host.name.text
+            trial.hosts[own].responder = { etcd.answer(own, $1, $2) }
+        }
+        prepare(trial, etcd)
+        let call = StepCall(
+            kind: kind,
+            parameters: parameters,
+            location: SourceLocation(file: "r.yaml", line: 1, column: 1)
+        )
+        let plan = try await trial.plan(.toy([.toy(on: "controller", require: [call], [])]))
+        #expect(trial.hosts.sentOnlyReads)
+        return try #require(plan.stages.first?.require.first)
+    }
+
+    private func replaceable(
+        _ reason: String,
+        masters: Int = 3,
+        member: String = "master2",
+        _ prepare: (EngineTrial, SimulatedEtcd) -> Void = { _, _ in }
+    ) async throws -> PlannedGate {
+        try await gate(
+            "etcd.replaceable",
+            ["member": .string(member), "reason": .string(reason)],
+            masters: masters,
+            prepare
+        )
+    }
+
+    /// Stops the etcd of a host.
+    private func stop(_ host: String) -> (EngineTrial, SimulatedEtcd) -> Void {
+        { _, etcd in
+            etcd.change { state in
+                for index in state.sites.indices where state.sites[index].name == host {
+                    state.sites[index].isParked = true
+                }
+            }
+        }
+    }
+
+    private func lose(_ host: String) -> (EngineTrial, SimulatedEtcd) -> Void {
+        { trial, etcd in
+            stop(host)(trial, etcd)
+            trial.hosts[host].isUp = false
+        }
+    }
+
+    @Test("a member that runs is replaced for a bad disk, with a remark; a dead one without")
+    func open() async throws {
+        let works = try await replaceable("bad-disk")
+        #expect(works.closed == nil)
+        #expect(works.detail == "2 other members are healthy; without master2, 0 more may fail until it is back")
+        #expect(works.remarks == ["its etcd works now, and will be stopped"])
+        let dead = try await replaceable("dead", stop("master2"))
+        #expect(dead.closed == nil && dead.remarks == [])
+        let five = try await replaceable("dead", masters: 5, stop("master2"))
+        #expect(five.detail == "4 other members are healthy; without master2, 1 more may fail until it is back")
+    }
+
+    @Test("one that was taken off the list before is put back")
+    func gone() async throws {
+        let gate = try await replaceable("dead") { trial, etcd in
+            stop("master2")(trial, etcd)
+            etcd.change { $0.members.removeAll { $0.name == "master2" } }
+        }
+        #expect(gate.closed == nil)
+    }
+
+    @Test("a new host has no data; one with data is none, and is told the reason that fits")
+    func newHost() async throws {
+        let full = try await replaceable("new-host", stop("master2"))
+        #expect(full.closed?.event == "there is data in /var/lib/etcd; it is no new host")
+        #expect(full.closed?.next == "--set reason=bad-disk keeps that data aside")
+        let empty = try await replaceable("new-host") { trial, etcd in
+            stop("master2")(trial, etcd)
+            etcd.change { $0.sites[1].data = nil }
+        }
+        #expect(empty.closed == nil)
+    }
+
+    @Test("each refusal names what is wrong and what to do next")
+    func closed() async throws {
+        func check(_ gate: PlannedGate, _ event: String, _ next: String) {
+            #expect(gate.closed?.code == .refused)
+            #expect(gate.closed?.event.contains(event) == true, "\(String(describing: gate.closed?.event))")
+            #expect(gate.closed?.next?.contains(next) == true, "\(String(describing: gate.closed?.next))")
+            #expect(gate.closed?.state == "Nothing was changed")
+        }
+        check(try await replaceable("dead"), "its etcd works (revision 990); it is not dead", "reason=bad-disk")
+        check(
+            try await replaceable("bad-disk", masters: 1, member: "master1"),
+            "it is the only member",
+            "rollbook plan etcd-restore"
+        )
+        check(try await replaceable("dead", masters: 2, stop("master2")), "etcd has no leader", "rollbook facts")
+        check(
+            try await replaceable("dead", masters: 5) {
+                stop("master2")($0, $1)
+                stop("master4")($0, $1)
+            },
+            "another member is not healthy: master4: no etcd process",
+            "bring master4 back first"
+        )
+        check(
+            try await replaceable("dead", lose("master2")),
+            "its host cannot be reached",
+            "rollbook run etcd-member-remove --set member=master2"
+        )
+        check(
+            try await replaceable("dead") { trial, _ in
+                trial.answer(EtcdInstallation(paths: trial.cluster.paths), with: "nothing-installed", on: "master2")
+            },
+            "neither a manifest nor a unit of etcd",
+            "kubeadm join --control-plane"
+        )
+        check(
+            try await replaceable("bad-disk") { _, etcd in
+                etcd.change {
+                    $0.members.append(.init(id: 77, name: "", peer: "https://10.0.1.9:2380", isLearner: true))
+                }
+            },
+            "member 4d (https://10.0.1.9:2380) is still a learner",
+            "etcdctl member remove 4d"
+        )
+    }
+
+    @Test("a member list that knows the host under another name or address is refused")
+    func ghost() async throws {
+        let renamed = try await replaceable("bad-disk") { _, etcd in etcd.change { $0.members[1].name = "old-master2" }
+        }
+        #expect(renamed.closed?.event == "the member at its address 10.0.1.2 is called old-master2")
+        let moved = try await replaceable("bad-disk") { _, etcd in
+            etcd.change {
+                $0.members[1] = .init(id: 77, name: "master2", peer: "https://10.9.9.9:2380", isLearner: false)
+            }
+        }
+        #expect(moved.closed?.event.contains("has its name but the peer address https://10.9.9.9:2380") == true)
+    }
+
+    @Test("a name that is no etcd host is told which are")
+    func unknown() async throws {
+        for kind in ["etcd.replaceable", "etcd.removable"] {
+            var parameters: [String: JSONValue] = ["member": .string("worker1")]
+            if kind == "etcd.replaceable" { parameters["reason"] = .string("dead") }
+            let gate = try await gate(kind, parameters)
+            #expect(gate.closed?.code == .invalidInput)
+            #expect(gate.closed?.event.hasSuffix("these are: master1, master2, master3") == true)
+        }
+    }
+
+    @Test("only a host that cannot be reached is removed without it")
+    func removable() async throws {
+        let lost = try await gate("etcd.removable", ["member": .string("master2")], masters: 3, lose("master2"))
+        #expect(lost.closed == nil)
+        #expect(lost.detail == "2 other members are healthy; of 2 that are left 0 may fail")
+        let there = try await gate("etcd.removable", ["member": .string("master2")])
+        #expect(there.closed?.event == "its host answers")
+        #expect(
+            there.closed?.next == "rollbook run etcd-member-replace --set member=master2 --set reason=dead"
+        )
+        let two = try await gate("etcd.removable", ["member": .string("master2")], masters: 2, lose("master2"))
+        #expect(two.closed?.event.contains("no leader") == true)
+        let second = try await gate("etcd.removable", ["member": .string("master2")], masters: 5) {
+            lose("master2")($0, $1)
+            stop("master5")($0, $1)
+        }
+        #expect(second.closed?.event.hasPrefix("another member is not healthy: master5") == true)
+    }
+
+    @Test("etcd is healthy when every host votes, and nobody else is on the list")
+    func healthy() async throws {
+        let whole = try await gate("etcd.healthy")
+        #expect(whole.closed == nil)
+        #expect(whole.detail == "3 voters healthy, leader master1, revision 990")
+        let learner = try await gate("etcd.healthy") { _, etcd in etcd.change { $0.members[2].isLearner = true } }
+        #expect(learner.closed?.event == "still a learner: master3")
+        let dead = try await gate("etcd.healthy", [:], masters: 3, stop("master3"))
+        #expect(dead.closed?.event == "master3: no etcd process")
+        let removed = try await gate("etcd.healthy") { trial, etcd in
+            stop("master3")(trial, etcd)
+            etcd.change { $0.members.removeLast() }
+        }
+        #expect(removed.closed?.event.contains("2 members are listed, the inventory has 3") == true)
+        let stranger = try await gate("etcd.healthy") { _, etcd in
+            etcd.change { $0.members.append(.init(id: 77, name: "", peer: "https://10.0.1.9:2380", isLearner: true)) }
+        }
+        #expect(stranger.closed?.event.contains("was never started") == true)
+        let none = try await gate("etcd.healthy") { trial, etcd in
+            for host in ["master1", "master2", "master3"] { stop(host)(trial, etcd) }
+        }
+        #expect(none.closed?.event.hasPrefix("etcd does not answer on any of 3 hosts") == true)
+    }
+}

@@ -105,6 +105,7 @@ struct FactFixtureTests {
         let value: [UInt8]
         switch fact {
         case EtcdStatus.name: value = try read(EtcdStatus(pki: "/pki"), answer)
+        case EtcdInstallation.name: value = try read(EtcdInstallation(paths: ClusterPaths()), answer)
         case CertificateAuthority.name: value = try read(CertificateAuthority(pki: "/pki"), answer)
         case CollectableFiles.name:
             value = try read(CollectableFiles(kind: .controlPlane, paths: ClusterPaths()), answer)

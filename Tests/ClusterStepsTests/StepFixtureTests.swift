@@ -54,7 +54,10 @@ struct StepFixtureTests {
             for (fact, name) in facts {
                 let paths = sample.paths
                 switch fact {
-                case EtcdStatus.name: trial.answer(EtcdStatus(pki: paths.pki), with: name, on: host)
+                case EtcdStatus.name:
+                    trial.answer(EtcdStatus(pki: paths.pki), with: name, on: host, movingTo: "10.0.1.")
+                case EtcdInstallation.name:
+                    trial.answer(EtcdInstallation(paths: paths), with: name, on: host, movingTo: "10.0.1.")
                 case CertificateAuthority.name: trial.answer(CertificateAuthority(pki: paths.pki), with: name, on: host)
                 case CollectableFiles.name:
                     for kind in CollectableFiles.Kind.allCases {

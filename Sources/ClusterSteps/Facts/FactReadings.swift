@@ -43,6 +43,10 @@ package struct FactReadings: Sendable {
             { EtcdStatus(pki: $1.paths.pki) },
             where: { host, cluster in cluster.etcdHosts.contains { $0.name == host.name } }
         )
+        readings.add(
+            { EtcdInstallation(paths: $1.paths) },
+            where: { host, cluster in cluster.etcdHosts.contains { $0.name == host.name } }
+        )
         readings.add({ CertificateAuthority(pki: $1.paths.pki) }, where: { host, _ in host.role == .master })
         readings.add(
             { host, cluster in

@@ -79,6 +79,45 @@ struct InputTests {
         #expect(trial.hosts.calls.isEmpty)
     }
 
+    @Test("an input may choose the hosts of a stage", arguments: ["master2", "workers", "masters[1:]"])
+    func choosesHosts(given: String) async throws {
+        let inputs = [RunbookInput(name: "member", type: .string, isRequired: true)]
+        let plan = try await trial.plan(
+            .toy(inputs: inputs, [.toy(on: "${inputs.member}", [.set("k", "v")])]),
+            inputs: ["member": given]
+        )
+        let expected = try HostSelector(given).hosts(in: trial.cluster).map(\.name)
+        #expect(plan.steps.map(\.host) == expected && !expected.isEmpty)
+    }
+
+    @Test("an input that names no host is a usage error that names the nearest, and nothing is contacted")
+    func choosesNobody() async throws {
+        let inputs = [RunbookInput(name: "member", type: .string, isRequired: true)]
+        let runbook = Runbook.toy(inputs: inputs, [.toy(on: "${inputs.member}", [.set("k", "v")])])
+        for given in ["mastr2", "master 2", ""] {
+            let error = await #expect(throws: OperatorMessage.self) {
+                try await trial.plan(runbook, inputs: ["member": given])
+            }
+            #expect(error?.code == .usage && error?.code.rawValue == 2)
+            if !given.isEmpty { #expect(error?.event.contains("did you mean 'master2'?") == true) }
+        }
+        // What its author wrote is not for the caller to mend.
+        let error = await #expect(throws: OperatorMessage.self) {
+            try await trial.plan(.toy([.toy(on: "mastr2", [.set("k", "v")])]))
+        }
+        #expect(error?.code == .invalidInput)
+        #expect(trial.hosts.calls.isEmpty)
+    }
+
+    @Test("a stage's hosts cannot depend on the host that a step is on")
+    func hostInSelector() async throws {
+        let error = await #expect(throws: OperatorMessage.self) {
+            try await trial.plan(.toy([.toy(on: "${host.name}", [.set("k", "v")])]))
+        }
+        #expect(error?.code == .invalidInput)
+        #expect(trial.hosts.calls.isEmpty)
+    }
+
     @Test(
         "a reference to nothing, or one that is not closed, is refused",
         arguments: ["${inputs.z}", "${host.rack}", "a${"]

@@ -76,7 +76,7 @@ struct StageDraft {
             return (try selector.hosts(in: cluster), selector.picksController)
         } catch {
             // What a person gave as an input is theirs to mend, not the runbook's author's.
-            let isGiven = stage.selector.contains("${")
+            let isGiven = stage.selector.contains("${inputs.")
             throw OperatorMessage(isGiven ? .usage : .invalidInput, at: "stage '\(stage.name)'", "\(error)")
         }
     }

@@ -23,6 +23,8 @@ package struct CompareKeyspace: Step {
         /// Nil when fewer than two members could be compared.
         package let hash: KeyspaceHash?
         package let remark: String?
+        /// Hosts that could not be reached when it came to it; nil when there were none.
+        package var unreached: [String]?
     }
 
     package func facts(on target: StepTarget) -> [FactRequest] {
@@ -37,9 +39,16 @@ package struct CompareKeyspace: Step {
     }
 
     package func perform(_ context: StepContext) async throws -> Output {
+        var unreached: [String] = []
+        var output = try await compare(context, &unreached)
+        if !unreached.isEmpty { output.unreached = unreached }
+        return output
+    }
+
+    private func compare(_ context: StepContext, _ unreached: inout [String]) async throws -> Output {
         var seen: [MemberHash] = []
         for _ in 0..<3 {
-            seen = try await hashes(context)
+            (seen, unreached) = try await hashes(context)
             guard seen.count > 1 else {
                 return Output(hash: nil, remark: "only \(seen.count) member answered; nothing to compare with")
             }
@@ -77,17 +86,21 @@ package struct CompareKeyspace: Step {
         let compactRevision: Int64
     }
 
-    private func hashes(_ context: StepContext) async throws -> [MemberHash] {
+    private func hashes(_ context: StepContext) async throws -> (found: [MemberHash], unreached: [String]) {
         let cluster = context.target.cluster
         var revisions: [(Host, Int64)] = []
+        var unreached: [String] = []
         for host in cluster.etcdHosts {
-            guard let connection = try? await context.connection(to: host) else { continue }
+            guard let connection = try? await context.connection(to: host) else {
+                unreached.append(host.name.text)
+                continue
+            }
             let fact = EtcdStatus(pki: cluster.paths.pki)
             let answer = try await connection.run(fact.command)
             let status = try fact.parse(ProbeBatch.Answer(exitCode: answer.exitCode, output: answer.output.bytes))
             if status.answers, status.errors.isEmpty, !status.isLearner { revisions.append((host, status.revision)) }
         }
-        guard let revision = revisions.map(\.1).min() else { return [] }
+        guard let revision = revisions.map(\.1).min() else { return ([], unreached) }
         var found: [MemberHash] = []
         for (host, _) in revisions {
             let command = RemoteCommand(
@@ -114,7 +127,7 @@ package struct CompareKeyspace: Step {
                 )
             )
         }
-        return found
+        return (found, unreached)
     }
 
     package func probe(_ context: StepContext) async throws -> Probe {

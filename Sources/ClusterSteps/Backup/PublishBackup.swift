@@ -58,12 +58,17 @@ package struct PublishBackup: Step {
         missing += archives.flatMap { host, output in
             output.missing.map { MissingItem(host: host, what: $0, why: "no such file") }
         }
-        let degradations = opened.degradations + comparison.filter { !$0.succeeded }.compactMap(\.message)
+        let compared = try context.outputs(of: CompareKeyspace.self).first?.output
+        var degradations = opened.degradations + comparison.filter { !$0.succeeded }.compactMap(\.message)
+        // A member that was down before is told of already.
+        degradations += (compared?.unreached ?? [])
+            .filter { host in !opened.degradations.contains { $0.hasPrefix("\(host): ") } }
+            .map { "\($0): its keyspace was not compared, for it could not be reached" }
         let workspace = try context.service(BackupWorkspace.self)
         var identity = opened.identity
         identity.kubeSystemUID = snapshots.lazy.compactMap(\.output.facts.kubeSystemUID).first
         var etcd = opened.etcd
-        etcd.keyspaceHash = try context.outputs(of: CompareKeyspace.self).first?.output.hash
+        etcd.keyspaceHash = compared?.hash
         let cluster = context.target.cluster
         // A member whose degradation is told already has not lost its snapshot for another reason.
         let lost = missing.filter { item in

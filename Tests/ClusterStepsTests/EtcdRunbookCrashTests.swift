@@ -1,6 +1,8 @@
+import ClusterModel
 import Foundation
 import Journal
 import RunEngine
+import Synchronization
 import TestSupport
 import Testing
 
@@ -87,6 +89,67 @@ struct EtcdRunbookCrashTests {
         }
         #expect(report.failures.isEmpty, "\(report.summary)")
         #expect(report.cases >= 3)
+    }
+
+    /// Executes, then gives up what did not come to its end, and says what is wrong with what is left.
+    private func givesUp(_ matrix: CrashMatrix, _ prepare: (ShippedWorld) -> Void) async throws -> String? {
+        let world = try #require(try matrix.makeWorld() as? ShippedWorld)
+        defer { world.close() }
+        prepare(world)
+        let journal = try world.trial.foldJournal(for: matrix.plan)
+        let ending = try await world.trial.execute(matrix.plan, on: journal, services: try world.services())
+        world.trial.hosts.inject { _ in nil }
+        guard ending.result == .held else { return Self.fault(in: try world.endState()) }
+        let later = try world.trial.resumed(journal)
+        let end = try await world.trial.executor(for: matrix.plan, on: later, services: try world.services()).abandon()
+        guard end.result == .abandoned else { return "ended \(end.result): \(end.problems.map(\.description))" }
+        return try Self.fault(in: world.endState())
+    }
+
+    @Test("a learner that never catches up is taken off the list again when the run is given up")
+    func neverCatchesUp() async throws {
+        let runbook = try #require(Self.runbooks.first { $0.runbook == "etcd-member-replace" })
+        let matrix = try await runbook.prepared().matrix
+        let seen = Mutex<[String]>([])
+        let fault = try await givesUp(matrix) { world in
+            world.etcd.change { $0.promotesNobody = true }
+            let etcd = world.etcd
+            world.trial.hosts.watch { _ in
+                let line = etcd.lines()[1]
+                seen.withLock { if $0.last != line { $0.append(line) } }
+            }
+        }
+        // Off the list in the end, as `ends` has no learner; stopped before that.
+        #expect(fault == nil)
+        #expect(
+            seen.withLock { $0.suffix(2) } == [
+                "master2: etcd runs, learner, 1 aside", "master2: etcd parked, learner, 1 aside",
+                "master2: etcd parked, no member, 1 aside",
+            ]
+        )
+    }
+
+    @Test(
+        "whatever call fails, a run that is given up leaves a quorum, and old data is never started",
+        arguments: runbooks
+    )
+    func failedAndAbandoned(runbook: ShippedRunbookCase) async throws {
+        let (matrix, whole) = try await runbook.prepared()
+        let faults: [SimulatedCluster.Fault] = [.unreachable, .lostAfter, .rebootBefore, .vanish]
+        let cases = whole.calls.indices.flatMap { number in faults.map { (number: number, fault: $0) } }
+        let report = await matrix.check(sampled(cases, every: 23)) { item in
+            try await givesUp(matrix) { world in
+                let count = Mutex(-1)
+                world.trial.hosts.inject { _ in
+                    count.withLock { count in
+                        count += 1
+                        return count == item.number ? item.fault : nil
+                    }
+                }
+            }
+        }
+        #expect(report.failures.isEmpty, "\(report.summary)")
+        #expect(report.cases > 5)
     }
 
     private static func fault(in endState: [String]) -> String? {

@@ -42,6 +42,8 @@ final class SimulatedEtcd: Sendable {
         var leader: UInt64
         var nextID: UInt64 = 0xa000_0001
         var incidents: [String] = []
+        /// Learners never catch up.
+        var promotesNobody = false
     }
 
     static let cluster: UInt64 = 18_365_341_028_575_653_622
@@ -221,7 +223,7 @@ extension SimulatedEtcd.State {
             if members.count == count, !script.contains("member not found") { return refused("member not found") }
         } else if script.contains("member promote") {
             guard let index = members.firstIndex(where: { $0.hexID == arguments[1] }), members[index].isLearner,
-                runs(members[index])
+                runs(members[index]), !promotesNobody
             else { return refused("can only promote a learner member which is in sync with leader") }
             members[index].isLearner = false
         } else if arguments[3] == "add" {

@@ -87,13 +87,11 @@ package struct AddEtcdMember: Step {
         )
     }
 
+    /// Takes a learner off the list; one that votes by now is part of the cluster, and stays.
     package func undo(_ output: Output, _ context: StepContext) async throws {
         let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
         let view = try await EtcdSurvivors(context.facts, of: host)
-        guard let entry = try view.entry(in: try await MemberChange.members(context)) else { return }
-        guard entry.isLearner else {
-            throw OperatorMessage(.stepFailed, "\(member) is a voter already; removing it now is a decision of its own")
-        }
+        guard let entry = try view.entry(in: try await MemberChange.members(context)), entry.isLearner else { return }
         _ = try await MemberChange.perform("again member remove \"$1\" || exit 1", [entry.hexID], context)
     }
 }

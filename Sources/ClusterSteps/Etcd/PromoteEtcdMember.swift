@@ -13,9 +13,10 @@ package struct PromoteEtcdMember: Step {
         parameters: [EtcdMemberParameter.parameter]
     )
     package static let stepClass = StepClass.guarded
-    package static let reversal = Reversal.irreversible(
-        reason: "it votes now; taking it out is a replacement of its own"
-    )
+    /// A voter stays one when the run is given up: taking it out is a replacement of its own.
+    ///
+    /// A promotion that failed must not keep the learner from being taken off the list again.
+    package static let reversal = Reversal.nothingToUndo
 
     package let member: String
 

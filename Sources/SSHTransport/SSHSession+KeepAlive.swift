@@ -7,7 +7,11 @@ extension SSHSession {
         timer?.cancel()
         guard !hasEnded else { return }
         let bound = NIOLoopBound(self, eventLoop: loop)
-        timer = loop.scheduleTask(in: TimeAmount(delay)) { action(bound.value) }
+        timer = loop.scheduleTask(in: TimeAmount(delay)) {
+            // A task that was due in the same tick as the session's end is not held up by cancelling it.
+            guard !bound.value.hasEnded else { return }
+            action(bound.value)
+        }
     }
 
     /// Looks for a dead link, and shows the server that this end lives.

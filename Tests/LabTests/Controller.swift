@@ -12,11 +12,16 @@ final class Controller: Sendable {
     ///
     /// `backup` takes the place of the lab inventory's `backup:` section (its lines, without indentation); `state` is the
     /// folder of runs and backups, made by whoever names it, else a new one.
-    init(backup: [String]? = nil, state: String? = nil, knownHosts: String? = nil) throws {
+    init(
+        backup: [String]? = nil,
+        state: String? = nil,
+        knownHosts: String? = nil,
+        of cluster: String = "inventory.yaml"
+    ) throws {
         folder = try TemporaryFolder()
         self.state = state ?? folder.path + "/state"
         inventory = folder.path + "/inventory.yaml"
-        var text = LabTests.text(of: lab.inventory)
+        var text = LabTests.text(of: "\(lab.state)/\(cluster)")
         if let backup, let section = text.range(of: "backup:\n") {
             text = text[..<section.lowerBound] + "backup:\n" + backup.map { "  \($0)\n" }.joined()
         }

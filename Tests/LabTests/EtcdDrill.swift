@@ -2,16 +2,53 @@ import Foundation
 import Testing
 
 /// What tests of operations on etcd have in common: a controller, a client that writes all the time, and what must hold after.
-struct EtcdDrill {
-    static let masters = ["master1", "master2", "master3"]
+struct EtcdDrill: Sendable {
+    /// Where etcd runs: as static pods of the masters, or as a unit on hosts of its own.
+    enum Topology: String, Sendable, CaseIterable, CustomTestStringConvertible {
+        case stacked, external
+        var testDescription: String { rawValue }
+
+        var members: [String] { self == .stacked ? ["master1", "master2", "master3"] : ["etcd1", "etcd2", "etcd3"] }
+        var cluster: String { self == .stacked ? "lab" : "lab-external" }
+        var data: String { self == .stacked ? "/var/lib/etcd" : "/var/lib/etcd/default" }
+        /// What a member was started from, after `run` set it aside.
+        var aside: String { self == .stacked ? "/var/lib/etcd/.before-*" : "/var/lib/etcd/default.before-*" }
+        var configuration: String { self == .stacked ? "/etc/kubernetes/manifests/etcd.yaml" : "/etc/default/etcd" }
+        var hosts: [String] { self == .stacked ? LabSuite.RollingRunTests.hosts : members + ["cp1"] }
+        var masters: [String] { self == .stacked ? members : ["cp1"] }
+    }
+
+    let topology: Topology
     let controller: Controller
+    var members: [String] { topology.members }
 
     /// A controller that owns nothing yet, on hosts that nobody owns.
-    init() async throws {
-        controller = try Controller()
-        for host in LabSuite.RollingRunTests.hosts {
-            _ = try await Lab.here.shell(host, "rm -f /var/lib/rollbook-host/owner")
-        }
+    init(_ topology: Topology = .stacked) async throws {
+        self.topology = topology
+        controller = try Controller(of: topology == .stacked ? "inventory.yaml" : "inventory-external.yaml")
+        for host in topology.hosts { _ = try await Lab.here.shell(host, "rm -f /var/lib/rollbook-host/owner") }
+    }
+
+    private var environment: [String: String] {
+        ProcessInfo.processInfo.environment.merging(["ROLLBOOK_LAB_ETCD": topology.rawValue]) { $1 }
+    }
+
+    /// Runs a command of the lab's tool about this cluster's etcd, which must succeed.
+    @discardableResult
+    func lab(_ arguments: String...) async throws -> String {
+        let answer = try await Process(program: Lab.here.tool, arguments: arguments, environment: environment).run()
+        guard answer.code == 0 else { throw TooLate(description: "the lab failed: \(answer)") }
+        return answer.output
+    }
+
+    func etcdctl(_ arguments: String...) async throws -> String {
+        let answer = try await Process(
+            program: Lab.here.tool,
+            arguments: ["etcdctl"] + arguments,
+            environment: environment
+        ).run()
+        guard answer.code == 0 else { throw TooLate(description: "etcdctl failed: \(answer)") }
+        return answer.output
     }
 
     /// Runs `body` while a client writes through these members; afterwards nothing that was acknowledged is lost.
@@ -23,7 +60,7 @@ struct EtcdDrill {
         var writer = Process(
             program: Lab.here.tool,
             arguments: ["write", file] + members,
-            environment: ProcessInfo.processInfo.environment
+            environment: environment
         )
         writer.deadline = .seconds(600)
         _ = try await writer.run { running in
@@ -31,8 +68,8 @@ struct EtcdDrill {
             try await body()
             try running.kill()
         }
-        let count = try await Lab.here.run("written", file)
-        _ = try await Lab.here.run("etcdctl", "del", "/lab/written/", "--prefix")
+        let count = try await lab("written", file)
+        _ = try await etcdctl("del", "/lab/written/", "--prefix")
         return Int(count.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
     }
 
@@ -42,8 +79,8 @@ struct EtcdDrill {
     }
 
     /// The member list as `name id`, learners with a mark.
-    func members() async throws -> [String: String] {
-        let list = try await Lab.here.run("etcdctl", "member", "list")
+    func memberIDs() async throws -> [String: String] {
+        let list = try await etcdctl("member", "list")
         var found: [String: String] = [:]
         for line in list.split(separator: "\n") {
             let words = line.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -55,24 +92,41 @@ struct EtcdDrill {
 
     /// All masters are voters, and every member answers.
     func expectWhole() async throws {
-        let members = try await members()
+        let ids = try await memberIDs()
         #expect(
-            members.keys.sorted() == Self.masters && !members.values.contains { $0.hasSuffix("learner") },
-            "\(members)"
+            ids.keys.sorted() == members && !ids.values.contains { $0.hasSuffix("learner") },
+            "\(ids)"
         )
-        _ = try await Lab.here.run("etcdctl", "endpoint", "health")
+        _ = try await etcdctl("endpoint", "health")
     }
 
     var leader: String {
         get async throws {
-            let statuses = try await Lab.here.run("etcdctl", "endpoint", "status")
+            let statuses = try await etcdctl("endpoint", "status")
             let line = try #require(
                 statuses.split(separator: "\n").first { $0.split(separator: ",")[4].contains("true") },
                 "\(statuses)"
             )
-            let index = try #require((1...3).first { line.contains("10.77.0.1\($0):") }, "\(line)")
-            return "master\(index)"
+            let index = try #require(
+                (1...3).first { line.contains(".\($0 + (topology == .stacked ? 10 : 40)):") },
+                "\(line)"
+            )
+            return members[index - 1]
         }
+    }
+
+    /// What etcd counts its changes to.
+    var revision: Int {
+        get async throws {
+            let answer = try await etcdctl("get", "/none", "-w", "json")
+            let digits = try #require(answer.split(separator: "\"revision\":").last).prefix(while: \.isNumber)
+            return try #require(Int(digits))
+        }
+    }
+
+    /// Removes the data that runs set aside.
+    func tidy() async throws {
+        for host in members { _ = try await Lab.here.shell(host, "rm -rf \(topology.aside)") }
     }
 
     /// Runs a runbook with its inputs, which may take a while.

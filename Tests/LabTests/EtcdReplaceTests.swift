@@ -18,14 +18,14 @@ extension LabSuite {
                 what: "its data was destroyed, and it does not come up",
                 reason: "dead",
                 script:
-                    "systemctl stop etcd; rm -rf /var/lib/etcd/member; mkdir -p /var/lib/etcd/member; : >/var/lib/etcd/member/snap"
+                    "systemctl stop etcd; rm -rf @DATA@/member; mkdir -p @DATA@/member; : >@DATA@/member/snap"
             ),
             Loss(
                 what: "its database is corrupted",
                 reason: "bad-disk",
                 script: """
                     systemctl stop etcd
-                    dd if=/dev/urandom of=/var/lib/etcd/member/snap/db bs=4096 seek=2 count=8 conv=notrunc status=none
+                    dd if=/dev/urandom of=@DATA@/member/snap/db bs=4096 seek=2 count=8 conv=notrunc status=none
                     systemctl start etcd
                     """
             ),
@@ -37,30 +37,49 @@ extension LabSuite {
         ]
 
         @Test("a member is replaced, and no acknowledged write is lost", arguments: losses)
-        func replaced(loss: Loss) async throws {
-            let drill = try await EtcdDrill()
-            let member = "master2"
-            let before = try await drill.members()
-            let written = try await drill.writing(through: ["master1", "master3"]) {
-                _ = try await Lab.here.shell(member, loss.script)
-                let answer = try await drill.process("etcd-member-replace", "member=\(member)", "reason=\(loss.reason)")
-                    .run()
+        func replaced(loss: Loss) async throws { try await replace(loss, in: .stacked) }
+
+        @Test("so is one that is a unit on a host of its own", arguments: [losses[0], losses[1]])
+        func external(loss: Loss) async throws { try await replace(loss, in: .external) }
+
+        private func replace(_ loss: Loss, in topology: EtcdDrill.Topology) async throws {
+            let drill = try await EtcdDrill(topology)
+            let member = drill.members[1]
+            let before = try await drill.memberIDs()
+            let began = ContinuousClock.now
+            let written = try await drill.writing(through: [drill.members[0], drill.members[2]]) {
+                _ = try await Lab.here.shell(member, loss.script.replacing("@DATA@", with: topology.data))
+                let answer = try await drill.process(
+                    "etcd-member-replace",
+                    "member=\(member)",
+                    "reason=\(loss.reason)"
+                ).run()
                 #expect(answer.code == 0, "\(answer)")
             }
+            print(
+                "\(topology), \(loss.what): \((ContinuousClock.now - began)), \(written) acknowledged writes, none lost"
+            )
             try await expectReplaced(member, drill, before: before, written: written)
         }
 
-        @Test("the leader is replaced while it works: it hands its part over first")
-        func leader() async throws {
-            let drill = try await EtcdDrill()
+        @Test(
+            "the leader is replaced while it works: it hands its part over first",
+            arguments: EtcdDrill.Topology.allCases
+        )
+        func leader(topology: EtcdDrill.Topology) async throws {
+            let drill = try await EtcdDrill(topology)
             let leader = try await drill.leader
-            let before = try await drill.members()
-            let others = EtcdDrill.masters.filter { $0 != leader }
+            let before = try await drill.memberIDs()
+            let others = drill.members.filter { $0 != leader }
+            let began = ContinuousClock.now
             let written = try await drill.writing(through: others) {
                 let answer = try await drill.process("etcd-member-replace", "member=\(leader)", "reason=bad-disk").run()
                 #expect(answer.code == 0, "\(answer)")
                 #expect(answer.errors.contains("hand leadership to \(others[0])"), "\(answer)")
             }
+            print(
+                "\(topology), the leader: \((ContinuousClock.now - began)), \(written) acknowledged writes, none lost"
+            )
             try await expectReplaced(leader, drill, before: before, written: written)
         }
 
@@ -71,20 +90,22 @@ extension LabSuite {
             written: Int
         ) async throws {
             try await drill.expectWhole()
-            let after = try await drill.members()
+            let after = try await drill.memberIDs()
             #expect(after[member] != before[member], "it is another member now")
-            for other in EtcdDrill.masters where other != member { #expect(after[other] == before[other]) }
+            for other in drill.members where other != member { #expect(after[other] == before[other]) }
             #expect(written > 50)
-            let aside = try await Lab.here.shell(member, "ls -d /var/lib/etcd/.before-*/member")
+            let aside = try await Lab.here.shell(member, "ls -d \(drill.topology.aside)/member")
             #expect(!aside.isEmpty, "its old data is kept")
-            let manifest = try await Lab.here.shell(member, "cat /etc/kubernetes/manifests/etcd.yaml")
-            #expect(manifest.contains("--initial-cluster-state=existing"))
-            for master in EtcdDrill.masters { #expect(manifest.contains("\(master)=https://")) }
+            let configuration = try await Lab.here.shell(
+                member,
+                "grep -i initial.cluster \(drill.topology.configuration)"
+            )
+            #expect(configuration.contains("=existing"), "\(configuration)")
+            for other in drill.members { #expect(configuration.contains("\(other)=https://"), "\(configuration)") }
             #expect(try await drill.controller.runs().map(\.status) == ["done"])
             let parked = try await Lab.here.shell(member, "ls /var/lib/rollbook-host/parked/*.yaml 2>/dev/null || :")
             #expect(parked.isEmpty, "nothing is left parked")
-            _ = try await Lab.here.shell(member, "rm -rf /var/lib/etcd/.before-*")
-            print("replaced \(member): \(written) acknowledged writes, none lost")
+            try await drill.tidy()
         }
 
         @Test("killed at random moments, it is resumed to the end, and no acknowledged write is lost")
@@ -98,7 +119,7 @@ extension LabSuite {
             let written = try await drill.writing(through: ["master1", "master3"]) { try await run() }
             #expect(try await drill.controller.runs().map(\.status) == ["done"])
             try await drill.expectWhole()
-            _ = try await Lab.here.shell("master2", "rm -rf /var/lib/etcd/.before-*")
+            try await drill.tidy()
             print("replaced master2 over \(kills) kills: \(written) acknowledged writes, none lost")
         }
 
@@ -131,14 +152,19 @@ extension LabSuite {
             // After a start etcd refuses changes for some seconds.
             for attempt in 1...20 {
                 do {
-                    let ghost = ["etcdctl", "member", "add", "ghost", "--learner", "--peer-urls=https://10.77.0.99:2380"]
-                    _ = try await Lab.here.run(ghost)
+                    _ = try await drill.etcdctl(
+                        "member",
+                        "add",
+                        "ghost",
+                        "--learner",
+                        "--peer-urls=https://10.77.0.99:2380"
+                    )
                     break
-                } catch where attempt < 20 { try await Task.sleep(for: .seconds(1)) }
+                } catch  where attempt < 20 { try await Task.sleep(for: .seconds(1)) }
             }
             try await expect(4, "is still a learner", "member=master2", "reason=bad-disk")
-            let ghost = try #require(try await drill.members()["?"]?.split(separator: " ").first)
-            _ = try await Lab.here.run("etcdctl", "member", "remove", String(ghost))
+            let ghost = try #require(try await drill.memberIDs()["?"]?.split(separator: " ").first)
+            _ = try await drill.etcdctl("member", "remove", String(ghost))
             try await drill.expectWhole()
             #expect(try await drill.controller.runs().isEmpty, "none of them became a run")
         }

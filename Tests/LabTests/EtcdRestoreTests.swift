@@ -5,43 +5,47 @@ extension LabSuite {
     /// All of a real etcd cluster put back from a backup.
     @Suite("restoring etcd")
     struct EtcdRestoreTests {
-        private static let destroy = "systemctl stop etcd; rm -rf /var/lib/etcd/member"
+        private func destroy(_ drill: EtcdDrill) async throws {
+            for host in drill.members {
+                _ = try await Lab.here.shell(host, "systemctl stop etcd; rm -rf \(drill.topology.data)/member")
+            }
+        }
 
         /// What etcd holds, without what restored clusters do not share.
-        private func keys() async throws -> [String] {
-            try await Lab.here.run("etcdctl", "get", "", "--prefix", "--keys-only").split(separator: "\n").map(
-                String.init
-            )
+        private func keys(_ drill: EtcdDrill) async throws -> [String] {
+            try await drill.etcdctl("get", "", "--prefix", "--keys-only").split(separator: "\n").map(String.init)
         }
 
         private func expectRestored(_ drill: EtcdDrill, to keys: [String]) async throws {
             try await drill.expectWhole()
-            #expect(try await self.keys() == keys)
-            for host in EtcdDrill.masters {
+            #expect(try await self.keys(drill) == keys)
+            for host in drill.topology.hosts {
                 let left = try await Lab.here.shell(
                     host,
                     """
-                    ls -d /var/lib/rollbook-host/parked/*.yaml /var/lib/rollbook-host/restore/* /var/lib/etcd/.restore-* 2>/dev/null || :
-                    ls /etc/kubernetes/manifests/.rollbook* 2>/dev/null || :
+                    ls -d /var/lib/rollbook-host/parked/*.yaml /var/lib/rollbook-host/restore/* 2>/dev/null || :
+                    ls -d /etc/kubernetes/manifests/.rollbook* \(drill.topology.data)/.restore-* 2>/dev/null || :
                     """
                 )
                 #expect(left.isEmpty, "\(host): \(left)")
+            }
+            for host in drill.topology.masters {
                 let api = try await Lab.here.shell(host, "curl -sk --max-time 5 https://127.0.0.1:6443/readyz")
                 #expect(api == "ok", "\(host)")
             }
         }
 
-        private func tidy() async throws {
-            for host in EtcdDrill.masters { _ = try await Lab.here.shell(host, "rm -rf /var/lib/etcd/.before-*") }
-        }
-
-        @Test("with all three data directories destroyed, everything of the backup is back, and nothing of later")
-        func restored() async throws {
-            let drill = try await EtcdDrill()
+        @Test(
+            "with all data directories destroyed, everything of the backup is back, and nothing of later",
+            arguments: EtcdDrill.Topology.allCases
+        )
+        func restored(topology: EtcdDrill.Topology) async throws {
+            let drill = try await EtcdDrill(topology)
             let backup = try await drill.controller.backup().id
-            let before = try await keys()
-            _ = try await Lab.here.run("etcdctl", "put", "/lab/later", "lost")
-            for host in EtcdDrill.masters { _ = try await Lab.here.shell(host, Self.destroy) }
+            let before = try await keys(drill)
+            _ = try await drill.etcdctl("put", "/lab/later", "lost")
+            let revision = try await drill.revision
+            try await destroy(drill)
 
             let plan = try await drill.controller.rollbook("plan", "etcd-restore", "--set", "backup=\(backup)")
             #expect(plan.code == 0, "\(plan)")
@@ -51,24 +55,24 @@ extension LabSuite {
                 "The control plane is stopped everywhere until the plan ends.",
             ] { #expect(plan.output.contains(words), "\(words): \(plan)") }
             let began = ContinuousClock.now
-            let answer = try await drill.process("etcd-restore", "backup=\(backup)", "confirm=lab").run()
-            print("restored after \(ContinuousClock.now - began)")
+            let answer = try await drill.process("etcd-restore", "backup=\(backup)", "confirm=\(topology.cluster)")
+                .run()
+            print("\(topology), all data destroyed: restored after \(ContinuousClock.now - began)")
             #expect(answer.code == 0, "\(answer)")
             try await expectRestored(drill, to: before)
-            let status = try await Lab.here.run("etcdctl", "endpoint", "status", "-w", "json")
-            #expect(status.contains("\"revision\":10000"), "revisions begin far beyond those of before: \(status)")
+            #expect(try await drill.revision > revision + 999_999_000, "revisions begin far beyond those of before")
             let again = try await drill.controller.backup()
             #expect(again.good, "a backup of the restored cluster is a good one")
-            try await tidy()
+            try await drill.tidy()
         }
 
         @Test("given up before the API servers start, everything is as it was, with what was written after the backup")
         func abandoned() async throws {
             let drill = try await EtcdDrill()
             let backup = try await drill.controller.backup().id
-            _ = try await Lab.here.run("etcdctl", "put", "/lab/later", "kept")
-            let before = try await keys()
-            let members = try await drill.members()
+            _ = try await drill.etcdctl("put", "/lab/later", "kept")
+            let before = try await keys(drill)
+            let members = try await drill.memberIDs()
             var process = drill.process("etcd-restore", "backup=\(backup)", "confirm=lab")
             process.deadline = .seconds(300)
             let stopped = try await process.run { running in
@@ -83,22 +87,22 @@ extension LabSuite {
             #expect(answer.code == 0, "\(answer)")
             try await Lab.here.mend()
             try await expectRestored(drill, to: before)
-            #expect(try await drill.members() == members, "it is the old cluster")
-            _ = try await Lab.here.run("etcdctl", "del", "/lab/later")
-            try await tidy()
+            #expect(try await drill.memberIDs() == members, "it is the old cluster")
+            _ = try await drill.etcdctl("del", "/lab/later")
+            try await drill.tidy()
         }
 
         @Test("killed at random moments, it is resumed to the end")
         func killed() async throws {
             let drill = try await EtcdDrill()
             let backup = try await drill.controller.backup().id
-            let before = try await keys()
-            for host in EtcdDrill.masters { _ = try await Lab.here.shell(host, Self.destroy) }
+            let before = try await keys(drill)
+            try await destroy(drill)
             let arguments = ["etcd-restore", "--set", "backup=\(backup)", "--set", "confirm=lab"]
             try await drill.killed(arguments, EtcdDrill.kills)()
             #expect(try await drill.controller.runs().first?.status == "done")
             try await expectRestored(drill, to: before)
-            try await tidy()
+            try await drill.tidy()
             print("restored over \(EtcdDrill.kills) kills")
         }
 
@@ -106,7 +110,7 @@ extension LabSuite {
         func refused() async throws {
             let drill = try await EtcdDrill()
             let backup = try await drill.controller.backup().id
-            let before = try await drill.members()
+            let before = try await drill.memberIDs()
             let unsaid = try await drill.process("etcd-restore", "backup=\(backup)").run()
             #expect(unsaid.code == 4 && unsaid.errors.contains("its cluster's name was not typed"), "\(unsaid)")
             let wrong = try await drill.process("etcd-restore", "backup=\(backup)", "confirm=prod").run()
@@ -124,8 +128,8 @@ extension LabSuite {
             try bytes.write(to: URL(filePath: file))
             let flipped = try await drill.process("etcd-restore", "backup=\(backup)", "confirm=lab").run()
             #expect(flipped.code == 9, "\(flipped)")
-            #expect(try await drill.members() == before)
-            for host in EtcdDrill.masters {
+            #expect(try await drill.memberIDs() == before)
+            for host in drill.members {
                 let parked = try await Lab.here.shell(
                     host,
                     "ls /var/lib/rollbook-host/parked 2>/dev/null | grep '^[a-z-]*\\\\.yaml$' || :"

@@ -33,6 +33,8 @@ package struct EtcdStatus: Fact {
         package var raftIndex: UInt64 = 0
         package var raftAppliedIndex: UInt64 = 0
         package var databaseBytes: UInt64 = 0
+        /// What of the file holds data; the rest is free pages that only defragmentation gives back.
+        package var databaseInUseBytes: UInt64 = 0
         package var version = ""
         package var isLearner = false
         package var errors: [String] = []
@@ -88,6 +90,7 @@ package struct EtcdStatus: Fact {
         value.raftIndex = status.raftIndex ?? 0
         value.raftAppliedIndex = status.raftAppliedIndex ?? 0
         value.databaseBytes = status.dbSize ?? 0
+        value.databaseInUseBytes = status.dbSizeInUse ?? value.databaseBytes
         value.version = status.version ?? ""
         value.isLearner = status.isLearner ?? false
         value.errors = (status.errors ?? []).filter { AlarmListJSON.alarm(inError: $0) == nil }

@@ -14,6 +14,8 @@ struct EndpointStatusJSON: Decodable {
         let header: Header
         let version: String?
         let dbSize: UInt64?
+        /// Since etcd 3.4.
+        let dbSizeInUse: UInt64?
         let leader: UInt64?
         let raftIndex: UInt64?
         let raftTerm: UInt64?

@@ -8,6 +8,9 @@ package enum Quorum {
     /// How many voters may be lost while a cluster of `voters` still works.
     package static func tolerated(voters: Int) -> Int { max(0, (voters - 1) / 2) }
 
+    /// How many more voters may be lost now; negative when there is no quorum.
+    package static func spare(healthy: Int, of voters: Int) -> Int { healthy - needed(voters: voters) }
+
     /// Whether `healthy` of `voters` can elect a leader and commit.
     package static func holds(healthy: Int, of voters: Int) -> Bool { voters > 0 && healthy >= needed(voters: voters) }
 }

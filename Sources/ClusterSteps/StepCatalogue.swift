@@ -29,6 +29,7 @@ extension StepRegistry {
         registry.register(StoppedGate.self)
         registry.register(VerifyRestored.self)
         registry.register(EtcdHealthyGate.self)
+        registry.register(EtcdQuorumGate.self)
         registry.register(RemovableGate.self)
         registry.register(ReplaceableGate.self)
         registry.register(SnapshotReadyGate.self)

@@ -36,14 +36,36 @@ package struct EtcdHealth: Sendable, Hashable {
         members.isEmpty ? statuses.count : members.count { !$0.isLearner }
     }
 
+    /// Learners, dead members and such that were never started are none.
+    package var healthyVoters: Int { healthy.count { !$0.status.isLearner } }
+
+    /// How many more members may be lost now; negative when there is no quorum.
+    package var spare: Int { Quorum.spare(healthy: healthyVoters, of: voters) }
+
+    /// Why one more member must not be lost now, or nil.
+    ///
+    /// A cluster of one member has no margin to lose; what takes it away is an interruption, and that is no news.
+    package var obstacleToLosingOne: String? {
+        guard refusals.isEmpty else { return refusals.joined(separator: "; ") }
+        guard voters > 1, spare < 1 else { return nil }
+        let lacking = degradations.isEmpty ? "" : " (\(degradations.joined(separator: "; ")))"
+        return "no more etcd member can be lost: \(healthyVoters) of \(voters) voters are healthy, "
+            + "\(Quorum.needed(voters: voters)) are needed\(lacking)"
+    }
+
+    /// A member's file has reached its quota: etcd takes no writes, on any member.
+    package var isOutOfSpace: Bool { alarms.contains { $0.hasPrefix("NOSPACE") } }
+
     package var highestRevision: Int64 { healthy.map(\.status.revision).max() ?? 0 }
 
-    /// The host of the leader; its member's name when that host says nothing.
-    var leaderName: String {
-        guard let leader = healthy.first?.status.leader else { return "none" }
+    /// The host of the leader; its member's name when that host says nothing, and nil when nobody leads.
+    package var leaderHost: String? {
+        guard let leader = healthy.first?.status.leader else { return nil }
         return healthy.first { $0.status.memberID == leader }?.host.text
             ?? members.first { $0.id == leader && !$0.name.isEmpty }?.name ?? "unknown"
     }
+
+    var leaderName: String { leaderHost ?? "none" }
 
     /// What makes a snapshot worthless or dangerous now; empty when one can be taken.
     package var refusals: [String] {
@@ -56,10 +78,9 @@ package struct EtcdHealth: Sendable, Hashable {
                 "etcd has no leader (\(answering.count) of \(total) members answer); a snapshot now would be stale"
             )
         } else {
-            let votingHealthy = healthy.count { !$0.status.isLearner }
-            if !Quorum.holds(healthy: votingHealthy, of: voters) {
+            if !Quorum.holds(healthy: healthyVoters, of: voters) {
                 found.append(
-                    "etcd has no quorum (\(votingHealthy) of \(voters) voters healthy, "
+                    "etcd has no quorum (\(healthyVoters) of \(voters) voters healthy, "
                         + "\(Quorum.needed(voters: voters)) needed); a snapshot now would be stale"
                 )
             }
@@ -107,7 +128,7 @@ package struct EtcdHealth: Sendable, Hashable {
         return found
     }
 
-    private var alarms: [String] { Array(Set(statuses.flatMap(\.status.alarms))).sorted() }
+    package var alarms: [String] { Array(Set(statuses.flatMap(\.status.alarms))).sorted() }
 
     /// The member a single snapshot is best taken from: the most up to date, a follower when there is a choice.
     package var bestSource: HostName? {

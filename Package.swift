@@ -86,6 +86,7 @@ let package = Package(
             path: "Runbooks",
             exclude: ["README.md"],
             resources: [
+                .embedInCode("etcd-maintenance.yaml"),
                 .embedInCode("etcd-member-remove.yaml"), .embedInCode("etcd-member-replace.yaml"),
                 .embedInCode("etcd-restore.yaml"),
                 .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"),

@@ -2,6 +2,7 @@
 package enum ShippedRunbooks {
     /// File contents by runbook name.
     package static let all: [String: [UInt8]] = [
+        "etcd-maintenance": PackageResources.etcd_maintenance_yaml,
         "etcd-member-remove": PackageResources.etcd_member_remove_yaml,
         "etcd-member-replace": PackageResources.etcd_member_replace_yaml,
         "etcd-restore": PackageResources.etcd_restore_yaml,

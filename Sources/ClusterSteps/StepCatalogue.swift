@@ -9,7 +9,10 @@ extension StepRegistry {
         for check in PreflightCatalogue.types { registry.register(check) }
         registry.register(AddEtcdMember.self)
         registry.register(CollectFiles.self)
+        registry.register(CompactEtcd.self)
         registry.register(CompareKeyspace.self)
+        registry.register(DefragmentEtcd.self)
+        registry.register(DisarmEtcd.self)
         registry.register(JoinEtcd.self)
         registry.register(MoveEtcdLeader.self)
         registry.register(OpenBackup.self)

@@ -18,6 +18,13 @@ enum RunSummary {
             guard let output = try? state[step.id]?.output?.decode(RetainBackups.Output.self) else { continue }
             facts.append("\(output.kept) kept, \(output.removed.count) removed")
         }
+        let defragmented = plan.steps.filter { $0.kind == DefragmentEtcd.signature.kind }.compactMap {
+            try? state[$0.id]?.output?.decode(DefragmentEtcd.Output.self)
+        }
+        if !defragmented.isEmpty {
+            let won = defragmented.reduce(0) { $0 + Int64(clamping: $1.bytesBefore) - Int64(clamping: $1.bytesAfter) }
+            facts.append("\(defragmented.count) etcd members defragmented, \(byteCount(max(0, won))) won")
+        }
         return facts
     }
 }

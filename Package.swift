@@ -155,7 +155,10 @@ let package = Package(
         tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
         tests(
             "RollbookCLITests",
-            ["ClusterModel", "EtcdSnapshot", "Journal", "RollbookCLI", "RunEngine", "TestSupport"],
+            [
+                "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "RemoteShell", "RollbookCLI", "RunEngine",
+                "TestSupport",
+            ],
             fixtures: true
         ),
         tests(

@@ -25,7 +25,7 @@ enum Fixtures {
             InstalledVersions(cluster.paths),
             InstalledVersions(cluster.paths), ContainerRuntime(),
             InstalledVersions(cluster.paths), ContainerRuntime(), EtcdDiskLatency(),
-            PackageSources(),
+            PackageSources(), APIServerReadiness(of: host, in: cluster),
         ]
     }
 

@@ -55,7 +55,9 @@ package struct CompactEtcd: Step {
         return Output(revision: said)
     }
 
-    /// `$1` revisions to keep. Somebody else's later compaction is as good.
+    /// `$1` revisions to keep.
+    ///
+    /// Somebody else's later compaction is as good.
     private static let script: StaticString = """
         revision=$(E -w json endpoint status | tr -d '\\n' | sed -n 's/.*"revision":\\([0-9]*\\).*/\\1/p')
         [ -n "$revision" ] || { echo 'its etcd does not answer' >&2; exit 1; }

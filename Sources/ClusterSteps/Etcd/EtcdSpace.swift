@@ -1,6 +1,8 @@
 /// How full a member's database file is, and whether rewriting it is worth blocking the member for that long: pure arithmetic.
 package struct EtcdSpace: Sendable, Hashable {
-    /// What etcd uses when nothing was set. Source: etcd `server/storage/quota.go`, `DefaultQuotaBytes`.
+    /// What etcd uses when nothing was set.
+    ///
+    /// Source: etcd `server/storage/quota.go`, `DefaultQuotaBytes`.
     static let defaultQuota: UInt64 = 2 << 30
     /// From here on a file is too full to wait for the usual gain.
     static let fullPercent = 70

@@ -43,7 +43,7 @@ package struct ClusterHealth: Sendable {
         return ClusterHealth(facts.cluster, observations)
     }
 
-    /// - Parameter observations: of all hosts of the cluster, in its order.
+    /// Judges observations of all hosts of the cluster, in its order.
     package init(_ cluster: Cluster, _ observations: [HostObservation]) {
         self.cluster = cluster
         self.observations = observations

@@ -5,7 +5,7 @@ struct HealthFindings {
     private let cluster: Cluster
     private(set) var down: [ClusterHealth.Finding] = []
     private(set) var wrong: [ClusterHealth.Finding] = []
-    /// G-ETCD: a fuller database is a reason to look before etcd stops taking writes.
+    /// In percent: a fuller database is a reason to look before etcd stops taking writes.
     private static let quotaWarning = 80
 
     init(_ cluster: Cluster, _ observations: [HostObservation], _ etcd: EtcdHealth) {

@@ -80,7 +80,7 @@ extension LabSuite {
             let before = try await Self.sizes()
             let leader = try await drill.leader
             let began = ContinuousClock.now
-            let written = try await drill.writing(through: EtcdDrill.masters) {
+            let written = try await drill.writing(through: EtcdDrill.Topology.stacked.members) {
                 let answer = try await drill.process("etcd-maintenance", "gain=10", more: ["--quiet"]).run()
                 #expect(answer.code == 0, "\(answer)")
                 #expect(answer.output.contains("3 etcd members defragmented, "), "\(answer)")
@@ -108,7 +108,7 @@ extension LabSuite {
             try await Self.fragment()
             let before = try await Self.sizes()
             let run = drill.killed(["etcd-maintenance", "--set", "gain=10"], EtcdDrill.kills)
-            try await drill.writing(through: EtcdDrill.masters, run)
+            try await drill.writing(through: EtcdDrill.Topology.stacked.members, run)
             try await Self.expectShrunk(before)
             try await drill.expectWhole()
         }
@@ -117,7 +117,7 @@ extension LabSuite {
         private static func setQuota(_ bytes: Int?) async throws {
             let edit =
                 bytes.map { "sed '/^ *- etcd$/a\\    - --quota-backend-bytes=\($0)' \"$kept\"" } ?? "cat \"$kept\""
-            for host in EtcdDrill.masters {
+            for host in EtcdDrill.Topology.stacked.members {
                 try await Lab.here.shell(
                     host,
                     """

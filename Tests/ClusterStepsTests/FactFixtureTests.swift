@@ -26,6 +26,7 @@ enum Fixtures {
             InstalledVersions(cluster.paths), ContainerRuntime(),
             InstalledVersions(cluster.paths), ContainerRuntime(), EtcdDiskLatency(),
             PackageSources(), APIServerReadiness(of: host, in: cluster),
+            PackageSources(), ControlPlanePods(paths: cluster.paths),
         ]
     }
 

@@ -53,6 +53,7 @@ struct PlanGoldenTests {
             let runbook = try RunbookLoader.load(text, path: "\(name).yaml", catalogue: StepRegistry.shipped)
             var views = StepServices()
             views.add(CannedOutlook() as any BackupOutlook)
+            views.add(try CannedRestore(of: cluster.id) as any RestoreOutlook)
             let member = try #require(cluster.etcdHosts.dropFirst().first).name.text
             if name == "etcd-member-remove" { trial.hosts[member].isUp = false }
             let inputs = ShippedRunbookCase.inputs(of: name, member: member)

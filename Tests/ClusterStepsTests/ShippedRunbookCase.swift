@@ -16,8 +16,11 @@ struct ShippedRunbookCase: Hashable, CustomTestStringConvertible {
     var testDescription: String { "\(runbook), \(masters) masters" }
 
     /// A runbook that needs another member of etcd is only for three masters.
+    ///
+    /// Left out is `etcd-restore`: its controller runs etcd's own tools, which a machine that runs tests need not have.
     static func all(masters: Int) -> [ShippedRunbookCase] {
-        ShippedRunbooks.all.keys.sorted().filter { masters > 1 || !$0.hasPrefix("etcd-member-") }
+        ShippedRunbooks.all.keys.sorted()
+            .filter { $0 != "etcd-restore" && (masters > 1 || !$0.hasPrefix("etcd-member-")) }
             .map { ShippedRunbookCase(runbook: $0, masters: masters) }
     }
 
@@ -26,6 +29,7 @@ struct ShippedRunbookCase: Hashable, CustomTestStringConvertible {
         switch runbook {
         case "etcd-member-remove": ["member": member]
         case "etcd-member-replace": ["member": member, "reason": "bad-disk"]
+        case "etcd-restore": ["backup": CannedRestore.id, "confirm": "typed-at-the-run"]
         default: [:]
         }
     }

@@ -32,6 +32,8 @@ struct StepFixtureTests {
         /// What the inventory wants of checks.
         let preflight: [CheckName: CheckPolicy]?
         let vip: String?
+        /// What is special about the backup that is to be restored; see `CannedRestore`.
+        let backup: String?
     }
 
     static let cases = Fixtures.names(in: "steps").filter { $0.hasSuffix(".json") && !$0.hasSuffix(".expected.json") }
@@ -72,6 +74,7 @@ struct StepFixtureTests {
         for host in item.down ?? [] { trial.hosts[host].isUp = false }
         var views = StepServices()
         views.add(CannedOutlook(refusal: item.obstacle) as any BackupOutlook)
+        views.add(try CannedRestore(of: sample.id, item.backup ?? "") as any RestoreOutlook)
         let call = StepCall(
             kind: item.uses,
             parameters: item.with ?? [:],

@@ -21,7 +21,7 @@ package struct ControlPlanePods: Fact {
         package var all: [String] { Array(Set(placed + parked)).sorted() }
     }
 
-    /// `$1` folder of kubernetes. Defines `pods` and `is_running POD`.
+    /// Defines `pods`, `kept` and `is_running POD`, with `$1` the folder of kubernetes.
     ///
     /// A process is known by the first 15 characters of its name, which is all that the kernel keeps of it.
     static let functions: StaticString = """
@@ -30,7 +30,7 @@ package struct ControlPlanePods: Fact {
         is_running() {
             short=$(printf %.15s "$1")
             for d in /proc/[0-9]*; do
-                read -r c 2>/dev/null <"$d/comm" && [ "$c" = "$short" ] && return 0
+                { read -r c <"$d/comm"; } 2>/dev/null && [ "$c" = "$short" ] && return 0
             done
             return 1
         }

@@ -73,10 +73,13 @@ package struct OpenRestore: Step {
                 + byteCount(best.file.plain.bytes),
         ]
         if let now = health.statuses.filter(\.status.answers).map(\.status.revision).max() {
+            let since = now - best.facts.revision
             lines.append(
-                now > best.facts.revision
-                    ? "- \(now - best.facts.revision) revisions written since (etcd is at \(now)): all of that is lost"
-                    : "  etcd is at revision \(now): nothing was written since"
+                since >= BackupStore.revisionBump
+                    ? "- etcd was restored since (it is at revision \(now)): all that was written since is lost"
+                    : since > 0
+                        ? "- \(since) revisions written since (etcd is at \(now)): all of that is lost"
+                        : "  etcd is at revision \(now): nothing was written since"
             )
             if Quorum.holds(healthy: health.healthy.count, of: health.voters) {
                 lines.append(

@@ -69,7 +69,7 @@ package struct ParkControlPlane: Step {
         }
     }
 
-    private static let script: StaticString = """
+    static let script: StaticString = """
         umask 077; mkdir -p "$kept"
         for p in $pods; do
             from=$kubernetes/manifests/$p.yaml

@@ -75,7 +75,7 @@ package struct RestoreEtcdData: Step {
 
     /// All etcd hosts of the inventory, by the names and peer URLs that they are set up with.
     private static func initialCluster(_ facts: any FactReader) async throws -> String {
-        var all: [String] = []
+        var all: [(host: HostName, name: String, peer: String)] = []
         for host in facts.cluster.etcdHosts {
             let found = try await facts.read(EtcdInstallation(paths: facts.cluster.paths), on: host.name)
             guard !found.name.isEmpty, !found.peerURL.isEmpty else {
@@ -85,9 +85,18 @@ package struct RestoreEtcdData: Step {
                     "it is not known by what name and peer URL it is a member"
                 )
             }
-            all.append("\(found.name)=\(found.peerURL)")
+            if let other = all.first(where: { $0.name == found.name || $0.peer == found.peerURL }) {
+                throw OperatorMessage(
+                    .refused,
+                    at: host.name.text,
+                    "it is set up as \(found.name) at \(found.peerURL), and \(other.host) as \(other.name) at \(other.peer): "
+                        + "one cluster cannot have both",
+                    next: "compare --name and --initial-advertise-peer-urls of both"
+                )
+            }
+            all.append((host.name, found.name, found.peerURL))
         }
-        return all.joined(separator: ",")
+        return all.map { "\($0.name)=\($0.peer)" }.joined(separator: ",")
     }
 
     package func perform(_ context: StepContext) async throws -> Output {
@@ -133,30 +142,36 @@ package struct RestoreEtcdData: Step {
     }
 
     /// `$1` run, `$2` SHA-256.
-    private static let receiveScript: StaticString = """
+    static let receiveScript: StaticString = """
         d=/var/lib/rollbook-host/restore; umask 077; mkdir -p "$d" || exit 1
         find "$d" -type f -mmin +1440 -exec rm -f {} +
         cat >"$d/$1.part" && sync "$d/$1.part" || { rm -f "$d/$1.part"; exit 1; }
-        [ "$(sha256sum "$d/$1.part" | cut -d' ' -f1)" = "$2" ] || { echo 'it did not arrive as it was sent' >&2; exit 1; }
+        if [ "$(sha256sum "$d/$1.part" | cut -d' ' -f1)" != "$2" ]; then
+            rm -f "$d/$1.part"; echo 'it did not arrive as it was sent' >&2; exit 1
+        fi
         mv -T "$d/$1.part" "$d/$1.tar.gz"
         """
 
     /// `$1` run, `$2` SHA-256 of the archive, `$3` of the database in it.
     ///
     /// The mark beside the database says whose restored data it is: only that may be replaced or taken away again.
-    private static let unpackScript: StaticString = """
+    static let unpackScript: StaticString = """
         archive=/var/lib/rollbook-host/restore/$1.tar.gz; part=$data/.restore-$1; umask 077
         ! running || { echo 'etcd still runs' >&2; exit 1; }
-        if [ -e "$data/member" ]; then
-            [ -e "$data/member/.rollbook-restored-$1" ] && { rm -f "$archive"; exit 0; }
+        if [ ! -e "$data/member" ]; then
+            [ "$(sha256sum "$archive" | cut -d' ' -f1)" = "$2" ] || { echo "$archive is not what was sent" >&2; exit 1; }
+            rm -rf -- "$part"; mkdir -p -m 0700 "$part" || exit 1
+            tar --extract --file="$archive" --gzip --directory="$part" --no-same-owner || exit 1
+            [ "$(sha256sum "$part/member/snap/db" | cut -d' ' -f1)" = "$3" ] \\
+                || { echo 'the database is not what was sent' >&2; exit 1; }
+            : >"$part/member/.rollbook-restored-$1"; chmod -R go= "$part"
+            chown -R --reference="$data" "$part/member" || exit 1
+            sync -f "$part"; mv -T -- "$part/member" "$data/member" || exit 1
+        elif [ ! -e "$data/member/.rollbook-restored-$1" ]; then
             echo "$data/member is there; it was to be set aside first" >&2; exit 1
         fi
-        [ "$(sha256sum "$archive" | cut -d' ' -f1)" = "$2" ] || { echo "$archive is not what was sent" >&2; exit 1; }
-        rm -rf -- "$part"; mkdir -p -m 0700 "$part" && tar --extract --file="$archive" --gzip --directory="$part" --no-same-owner || exit 1
-        [ "$(sha256sum "$part/member/snap/db" | cut -d' ' -f1)" = "$3" ] || { echo 'the database is not what was sent' >&2; exit 1; }
-        : >"$part/member/.rollbook-restored-$1"; chmod -R go= "$part"; chown -R --reference="$data" "$part/member" || exit 1
-        sync -f "$part"; mv -T -- "$part/member" "$data/member" || exit 1
-        rmdir "$part"; rm -f -- "$archive"; ! command -v restorecon >/dev/null || restorecon -R "$data" 2>/dev/null
+        rm -rf -- "$part"; rm -f -- "$archive"
+        ! command -v restorecon >/dev/null || restorecon -R "$data" 2>/dev/null
         sync -f "$data"
         """
 
@@ -179,10 +194,11 @@ package struct RestoreEtcdData: Step {
         )
     }
 
-    /// `$1` run. Takes away only what this run put there.
-    private static let undoScript: StaticString = """
+    /// Takes away only what the run `$1` put there.
+    static let undoScript: StaticString = """
         ! running || { echo 'etcd runs on the restored data' >&2; exit 1; }
-        rm -rf -- "$data/.restore-$1" "/var/lib/rollbook-host/restore/$1.tar.gz"
+        for f in part tar.gz; do rm -f -- "/var/lib/rollbook-host/restore/$1.$f"; done
+        rm -rf -- "$data/.restore-$1"
         if [ -e "$data/member/.rollbook-restored-$1" ]; then rm -rf -- "$data/member"; sync -f "$data"; fi
         """
 }

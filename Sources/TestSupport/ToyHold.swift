@@ -10,20 +10,21 @@ package struct ToyHold: Step {
         summary: "",
         parameters: [
             Parameter("key", .string, required: true, ""), Parameter("value", .string, required: true, ""),
-            Parameter("away", .boolean, ""),
+            Parameter("away", .boolean, ""), Parameter("outage", .boolean, ""),
         ]
     )
     package static let stepClass = StepClass.idempotent
     package let key: String
     package let value: String
     package let away: Bool?
+    package let outage: Bool?
 
     package struct Output: Codable, Sendable {
         package let before: String?
     }
 
     package var traits: StepTraits {
-        StepTraits(Self.stepClass, .undoable, takesHostAway: away ?? false)
+        StepTraits(Self.stepClass, .undoable, takesHostAway: away ?? false, isOutage: outage ?? false)
     }
 
     package func facts(on target: StepTarget) -> [FactRequest] { [FactRequest(ToyValue(key), on: target.name)] }

@@ -95,16 +95,18 @@ package struct ToyAdd: Step {
         summary: "",
         parameters: [
             Parameter("key", .string, required: true, ""), Parameter("entry", .string, required: true, ""),
-            Parameter("fails", .boolean, ""), Parameter("reads", .string, ""),
+            Parameter("fails", .boolean, ""), Parameter("reads", .string, ""), Parameter("outage", .boolean, ""),
         ]
     )
     package static let stepClass = StepClass.guarded
     package static let reversal = Reversal.irreversible(reason: "what is added stays")
+    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal, isOutage: outage ?? false) }
     package let key: String
     package let entry: String
     package let fails: Bool?
     /// A value the decision relies on.
     package let reads: String?
+    package let outage: Bool?
 
     package func facts(on target: StepTarget) -> [FactRequest] {
         reads.map { [FactRequest(ToyValue($0), on: target.name)] } ?? []

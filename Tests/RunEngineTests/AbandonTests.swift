@@ -71,6 +71,33 @@ struct AbandonTests {
         #expect(trial.hosts["master1"].values["y"] == "before")
     }
 
+    @Test("after a step that ended an outage, only what the outage stopped is taken back, on every other host")
+    func outage() async throws {
+        let trial = EngineTrial(Self.cluster)
+        for host in ["master1", "master2"] { trial.hosts[host].values = ["x": "before", "y": "before"] }
+        trial.hosts["worker1"].values = ["x": "forbidden"]
+        let stop = StepCall.toy("hold", ["key": .string("x"), "value": .string("held"), "outage": .bool(true)])
+        let plan = try await trial.plan(
+            .toy([
+                .toy("Stop", on: "masters", [stop]), .toy("Data", on: "masters", [Self.hold("y")]),
+                .toy(
+                    "Start",
+                    on: "masters[0]",
+                    [.toy("add", ["key": .string("k"), "entry": .string("e"), "outage": .bool(true)])]
+                ),
+                .toy("Worker", on: "worker1", [.set("x", "1")]),
+            ])
+        )
+        let journal = try trial.foldJournal(for: plan)
+        #expect(try await trial.execute(plan, on: journal).exitCode == .refused)
+        let ending = try await trial.executor(for: plan, on: try trial.resumed(journal)).abandon()
+        #expect(ending.result == .abandoned && ending.exitCode == .partial)
+        #expect(ending.problems.map(\.place) == ["master1/toy.add"])
+        #expect(ending.problems.first?.state?.contains("on any host") == true)
+        #expect(["x", "y"].map { trial.hosts["master1"].values[$0] } == ["held", "held"])
+        #expect(["x", "y"].map { trial.hosts["master2"].values[$0] } == ["before", "held"])
+    }
+
     @Test("an undo that fails holds the run as unknown, and is tried again by the next abandon")
     func stuck() async throws {
         let (trial, plan, journal) = try await heldRun([Self.hold("x")])

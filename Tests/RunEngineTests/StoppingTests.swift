@@ -85,6 +85,27 @@ struct StoppingTests {
         #expect(plan.obstacles.isEmpty == !isRisky)
     }
 
+    @Test(
+        "stopping the whole cluster on purpose is no risk, and is what the plan says; only its own steps bear the mark"
+    )
+    func outage() async throws {
+        let trial = EngineTrial(Self.cluster)
+        let stop = StepCall.toy(
+            "hold",
+            ["key": .string("x"), "value": .string("1"), "away": .bool(true), "outage": .bool(true)]
+        )
+        let plan = try await trial.plan(
+            .toy([.toy("Stop", on: "masters", [stop]), .toy("Next", on: "masters", [Self.away])])
+        )
+        let radius = BlastRadius(of: plan)
+        #expect(radius.isOutage && radius.risk == nil && plan.obstacles.isEmpty)
+        #expect(radius.text == "the control plane is stopped everywhere until the plan ends")
+        #expect(plan.steps.map(\.outage) == [true, true, true, nil, nil, nil])
+        let bytes = try plan.bytes()
+        #expect(String(decoding: bytes, as: UTF8.self).contains("\"outage\":true"))
+        #expect(try Plan.read(bytes, from: "plan.json") == plan)
+    }
+
     @Test("a host left out is in the plan, not in its steps; a plan that would break quorum or the pair is refused")
     func without() async throws {
         let trial = EngineTrial(Self.cluster)

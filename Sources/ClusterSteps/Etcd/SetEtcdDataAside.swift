@@ -90,11 +90,17 @@ package struct SetEtcdDataAside: Step {
     }
 
     /// `$1` where the old data is; it stays there when etcd runs on other data meanwhile.
+    ///
+    /// What a restore by the same run had begun to put in its place goes: it bears the run's mark, and the backup has it.
     static let undoScript: StaticString = """
-        aside=$1; [ -e "$aside" ] || exit 0
+        aside=$1; run=${aside##*.before-}; [ -e "$aside" ] || exit 0
         ! running || exit 0
+        rm -f -- /var/lib/rollbook-host/restore/"$run".*; rm -rf -- "$data/.restore-$run"
+        if [ -e "$data/member/.rollbook-restored-$run" ]; then
+            mv -T -- "$data/member" "$data/.restore-$run" && rm -rf -- "$data/.restore-$run" || exit 1
+        fi
         if [ -e "$data/member" ]; then echo "$data/member is there; the old data stays at $aside" >&2; exit 1; fi
-        old=$wal.before-${aside##*.before-}
+        old=$wal.before-$run
         if [ -n "$wal" ] && [ -e "$old" ]; then
             [ ! -d "$wal" ] || rmdir -- "$wal" || exit 1
             mv -T -- "$old" "$wal" || exit 1

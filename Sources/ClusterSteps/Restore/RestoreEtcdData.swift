@@ -126,8 +126,13 @@ package struct RestoreEtcdData: Step {
             in: context,
             deadline: .seconds(900)
         )
+        // Taken up again it has sent the archive a second time, for an operation that had ended.
+        _ = try await context.connection.run(RemoteCommand(Self.forgetScript, [context.run.text]))
         return Output(database: packed.database)
     }
+
+    /// `$1` is the run.
+    static let forgetScript: StaticString = "rm -f -- /var/lib/rollbook-host/restore/\"$1\".*"
 
     /// Sends the archive to a folder of this program on the host; what is there already stays when it is the same.
     private func send(_ packed: PackedMember, _ context: StepContext) async throws {
@@ -145,18 +150,19 @@ package struct RestoreEtcdData: Step {
     static let receiveScript: StaticString = """
         d=/var/lib/rollbook-host/restore; umask 077; mkdir -p "$d" || exit 1
         find "$d" -type f -mmin +1440 -exec rm -f {} +
-        cat >"$d/$1.part" && sync "$d/$1.part" || { rm -f "$d/$1.part"; exit 1; }
-        if [ "$(sha256sum "$d/$1.part" | cut -d' ' -f1)" != "$2" ]; then
-            rm -f "$d/$1.part"; echo 'it did not arrive as it was sent' >&2; exit 1
+        part=$d/$1.$2.part
+        cat >"$part" && sync "$part" || { rm -f "$part"; exit 1; }
+        if [ "$(sha256sum "$part" | cut -d' ' -f1)" != "$2" ]; then
+            rm -f "$part"; echo 'it did not arrive as it was sent' >&2; exit 1
         fi
-        mv -T "$d/$1.part" "$d/$1.tar.gz"
+        mv -T "$part" "$d/$1.$2.tar.gz"
         """
 
     /// `$1` run, `$2` SHA-256 of the archive, `$3` of the database in it.
     ///
     /// The mark beside the database says whose restored data it is: only that may be replaced or taken away again.
     static let unpackScript: StaticString = """
-        archive=/var/lib/rollbook-host/restore/$1.tar.gz; part=$data/.restore-$1; umask 077
+        archive=/var/lib/rollbook-host/restore/$1.$2.tar.gz; part=$data/.restore-$1; umask 077
         ! running || { echo 'etcd still runs' >&2; exit 1; }
         if [ ! -e "$data/member" ]; then
             [ "$(sha256sum "$archive" | cut -d' ' -f1)" = "$2" ] || { echo "$archive is not what was sent" >&2; exit 1; }
@@ -184,7 +190,9 @@ package struct RestoreEtcdData: Step {
         .notDone(detail: "putting the data there again changes nothing when it is there")
     }
 
+    /// Stops etcd first: one that was started and never knew a leader is stopped by no undo of its own.
     package func undo(_ output: Output, _ context: StepContext) async throws {
+        _ = try await EtcdScript.run(ParkEtcd.script, in: context, part: "park", deadline: .seconds(180))
         _ = try await EtcdScript.run(
             Self.undoScript,
             with: [context.run.text],
@@ -197,8 +205,11 @@ package struct RestoreEtcdData: Step {
     /// Takes away only what the run `$1` put there.
     static let undoScript: StaticString = """
         ! running || { echo 'etcd runs on the restored data' >&2; exit 1; }
-        for f in part tar.gz; do rm -f -- "/var/lib/rollbook-host/restore/$1.$f"; done
+        rm -f -- /var/lib/rollbook-host/restore/"$1".*
         rm -rf -- "$data/.restore-$1"
-        if [ -e "$data/member/.rollbook-restored-$1" ]; then rm -rf -- "$data/member"; sync -f "$data"; fi
+        if [ -e "$data/member/.rollbook-restored-$1" ]; then
+            mv -T -- "$data/member" "$data/.restore-$1" && rm -rf -- "$data/.restore-$1" || exit 1
+        fi
+        [ ! -d "$data" ] || sync -f "$data"
         """
 }

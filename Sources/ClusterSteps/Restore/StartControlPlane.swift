@@ -17,6 +17,8 @@ package struct StartControlPlane: Step {
         reason: "clients write to the restored cluster from here on; going back would lose that"
     )
 
+    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal, isOutage: true) }
+
     package init() {}
 
     package struct Output: Codable, Sendable {
@@ -88,6 +90,17 @@ package struct StartControlPlane: Step {
         """
 
     package func probe(_ context: StepContext) async throws -> Probe {
-        .notDone(detail: "starting it again changes nothing, and waits until it is ready")
+        let pods = ControlPlanePods(paths: context.target.cluster.paths)
+        let now = try await context.lookAgain().read(pods, on: context.target.name)
+        guard !now.placed.isEmpty || !now.running.isEmpty else { return .notDone(detail: "none of them was started") }
+        let wait = RemoteCommand(
+            [ControlPlanePods.functions, Self.waitScript],
+            [context.target.cluster.paths.kubernetes]
+        )
+        let limits = CommandLimits(deadline: .seconds(400))
+        guard now.parked.isEmpty, try await context.connection.run(wait, limits: limits).succeeded else {
+            return .cannotTell(detail: "some of them were started, and the API server is not ready")
+        }
+        return .done(output: try JSONValue(encoding: Output(started: now.all)), detail: "the API server is ready")
     }
 }

@@ -5,8 +5,10 @@ extension Executor {
     /// Gives the run up: takes back what it set and can take back, newest first, and begins nothing else.
     ///
     /// First finds out what came of steps without an outcome; while one of them stays unknown nothing is taken back. On each
-    /// host undoing stops at a step that cannot be undone: what was set before it may be needed for what it did. Recorded like
-    /// any step, so it may be interrupted and called again; an undo that fails holds the run.
+    /// host undoing stops at a step that cannot be undone: what was set before it may be needed for what it did. When that step
+    /// ends an outage of the whole cluster, what it did needs all hosts: then only steps of the outage are taken back, so that
+    /// what was stopped runs again. Recorded like any step, so it may be interrupted and called again; an undo that fails holds
+    /// the run.
     package func abandon() async throws -> Ending {
         var executor = self
         executor.isAbandoning = true
@@ -17,6 +19,7 @@ extension Executor {
         let unknown = try await findOutcomes()
         guard unknown.isEmpty else { return try await end(unknown, isHeld: true) }
         var stopped: [HostName: OperatorMessage] = [:]
+        var outageHasEnded = false
         for step in plan.steps.reversed() where stopped[step.host] == nil {
             if stop.requested != nil { return try await end([], isHeld: true) }
             guard let known = journal.state[step.id] else { continue }
@@ -28,10 +31,13 @@ extension Executor {
                     .partial,
                     at: "\(step.host)/\(step.kind)",
                     "it cannot be undone: \(reason)",
-                    state: "What the run set on \(step.host) before it stays"
+                    state: step.outage == true
+                        ? "What the run set on any host before it stays; what it stopped is started"
+                        : "What the run set on \(step.host) before it stays"
                 )
+                if step.outage == true { outageHasEnded = true }
             case .undoable:
-                guard known.phase == .ok else { continue }
+                guard known.phase == .ok, !outageHasEnded || step.outage == true else { continue }
                 if let failure = try await undo(step, known) { return try await end([failure], isHeld: true) }
             }
         }

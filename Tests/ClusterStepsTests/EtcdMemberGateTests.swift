@@ -208,4 +208,46 @@ struct EtcdMemberGateTests {
         }
         #expect(none.closed?.event.hasPrefix("etcd does not answer on any of 3 hosts") == true)
     }
+
+    /// What a master's control plane is, by the case of its fact; all etcds but those named are parked.
+    private func stopped(
+        _ pods: [String],
+        running: Set<String> = []
+    ) -> (EngineTrial, SimulatedEtcd) -> Void {
+        { trial, etcd in
+            for (host, name) in zip(trial.cluster.hosts(in: .master), pods) {
+                trial.answer(ControlPlanePods(paths: trial.cluster.paths), with: name, on: host.name.text)
+                if !running.contains(host.name.text) { stop(host.name.text)(trial, etcd) }
+            }
+        }
+    }
+
+    @Test("all is stopped only when no etcd and no part of the control plane runs or will be started, on any host")
+    func allStopped() async throws {
+        let parked = ["parked", "parked", "parked"]
+        let open = try await gate("etcd.stopped", [:], masters: 3, stopped(parked))
+        #expect(open.closed == nil && open.remarks == [])
+        #expect(open.detail == "stopped: etcd on 3 hosts, the control plane on 3")
+        let etcd = try await gate("etcd.stopped", [:], masters: 3, stopped(parked, running: ["master3"]))
+        #expect(etcd.closed?.code == .refused && etcd.closed?.event == "not stopped: etcd on master3")
+        let down = try await gate("etcd.stopped") { trial, etcd in
+            stopped(parked)(trial, etcd)
+            // Its manifest is in place, so its kubelet will start it.
+            etcd.change { state in
+                state.sites[1].isParked = false
+                state.sites[1].data = 77
+            }
+        }
+        #expect(down.closed?.event == "not stopped: etcd on master2")
+        for (name, pod) in [
+            ("running", "kube-apiserver"), ("placed", "kube-apiserver"), ("half-parked", "kube-apiserver"),
+        ] {
+            let serving = try await gate("etcd.stopped", [:], masters: 3, stopped(["parked", name, "parked"]))
+            #expect(serving.closed?.event == "not stopped: \(pod) on master2", "\(name)")
+        }
+        let none = try await gate("etcd.stopped", [:], masters: 3, stopped(["none", "parked", "parked"]))
+        #expect(none.closed == nil)
+        let cut = try? await gate("etcd.stopped", [:], masters: 3, stopped(["parked", "cut", "parked"]))
+        #expect(cut.map { $0.closed != nil } ?? true)
+    }
 }

@@ -52,7 +52,19 @@ package struct ParkControlPlane: Step {
     }
 
     package func perform(_ context: StepContext) async throws -> Output {
-        try await run(Self.script, context)
+        do { try await run(Self.script, context) } catch let problem as OperatorMessage
+            where problem.code == .stepFailed
+        {
+            // A step that failed is not undone when the run is given up, and a host without an API server would be left.
+            try await run(StartControlPlane.script, part: "start", context)
+            throw OperatorMessage(
+                .stepFailed,
+                at: problem.place,
+                problem.event,
+                state: "Its manifests were put back",
+                next: problem.next
+            )
+        }
         let now = try await context.lookAgain().read(
             ControlPlanePods(paths: context.target.cluster.paths),
             on: context.target.name

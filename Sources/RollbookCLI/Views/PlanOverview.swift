@@ -26,12 +26,16 @@ struct PlanOverview {
         let isLong = hosts.count > 8
         let rows = isLong ? order.map { (hostList(members[$0] ?? []), $0) } : hosts.map { ($0.text, signs[$0] ?? []) }
         let kinds = Dictionary(grouping: plan.steps, by: \.stage).mapValues { Set($0.map(\.kind)) }
-        let header = plan.stages.indices.map { title(of: $0, kinds[$0] ?? []) }
+        // Of checks that were left out by name nothing has to be shown.
+        let used = plan.stages.indices.filter { stage in
+            plan.skipped == nil || rows.contains { !$0.1[stage].isEmpty }
+        }
+        let header = used.map { title(of: $0, kinds[$0] ?? []) }
         // Many stages of few hosts, as preflight has them, are read more easily as a list of stages.
-        let across = lines(["HOST"] + header, rows.map { [$0.0] + $0.1 })
+        let across = lines(["HOST"] + header, rows.map { row in [row.0] + used.map { row.1[$0] } })
         let down = lines(
             ["STAGE"] + rows.map(\.0),
-            header.indices.map { stage in [header[stage]] + rows.map { $0.1[stage] } }
+            zip(header, used).map { title, stage in [title] + rows.map { $0.1[stage] } }
         )
         let isWide = (across.map(\.count).max() ?? 0) > Self.widest
         let table = isWide && (down.map(\.count).max() ?? 0) < (across.map(\.count).max() ?? 0) ? down : across

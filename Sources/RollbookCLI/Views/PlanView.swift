@@ -21,7 +21,12 @@ struct PlanView {
         if let without = plan.without { lines.append("  without   \(without.map(\.text).joined(separator: ", "))") }
         if let skipped = plan.skipped { lines.append("  left out  \(skipped.joined(separator: ", "))") }
         let steps = Dictionary(grouping: plan.steps, by: \.stage)
-        for (index, stage) in plan.stages.enumerated() { lines += [""] + text(of: stage, index, steps[index] ?? []) }
+        for (index, stage) in plan.stages.enumerated() {
+            let own = steps[index] ?? []
+            // Of what was left out by name nothing has to be said again.
+            if own.isEmpty, plan.skipped != nil, stage.require.isEmpty, stage.gates.isEmpty { continue }
+            lines += [""] + text(of: stage, index, own)
+        }
         let overview = PlanOverview(plan).lines
         lines += (overview.isEmpty ? [] : [""] + overview) + [""] + summary
         return lines.map(\.escapedForTerminal).joined(separator: "\n")
@@ -58,15 +63,15 @@ struct PlanView {
         let rows: [String]
     }
 
-    /// What will be done on few hosts is told one by one, in the order of the plan; of many hosts, and where there is nothing to
-    /// do, those that are alike are told together.
+    /// What will be done on few hosts is told one by one, in the order of the plan; of many hosts, and where nothing will be done,
+    /// those that are alike are told together.
     private static func groups(of steps: [(step: PlannedStep, rows: [String])]) -> [Group] {
         let areMany = Set(steps.map(\.step.host)).count > 8
         var order: [[String]] = []
         var members: [[String]: [HostName]] = [:]
         for (step, rows) in steps {
             var key = [step.kind] + rows
-            if !areMany, !step.isNoop { key.append(step.host.text) }
+            if !areMany, !step.isLeftAlone { key.append(step.host.text) }
             if members[key] == nil { order.append(key) }
             members[key, default: []].append(step.host)
         }
@@ -132,5 +137,10 @@ struct PlanView {
 }
 
 extension PlannedStep {
-    fileprivate var isNoop: Bool { if case .noop = decision { true } else { false } }
+    fileprivate var isLeftAlone: Bool {
+        switch decision {
+        case .noop, .warning: true
+        case .change, .unknown, .blocked: false
+        }
+    }
 }

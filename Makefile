@@ -54,7 +54,8 @@ endurance: build
 	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 swift test --skip-build --skip LabTests
 	@$(LAB) up
 	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=16 \
-		swift test --skip-build --filter 'RollingRunTests|CallFailureTests|KilledControllerTests'
+		ROLLBOOK_ETCD_KILLS=30 swift test --skip-build \
+		--filter 'RollingRunTests|CallFailureTests|KilledControllerTests|EtcdReplaceTests|EtcdRestoreTests'
 
 demo: release lab-up
 	@$(LAB) env > .build/lab-env

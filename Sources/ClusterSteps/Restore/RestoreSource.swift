@@ -48,6 +48,6 @@ extension BackupID {
     /// The id that a runbook's input names.
     static func input(_ text: String) throws(OperatorMessage) -> BackupID {
         if let id = BackupID(text) { return id }
-        throw OperatorMessage(.usage, at: text, "is no backup id", next: "rollbook backups list")
+        throw OperatorMessage(.usage, "'\(text)' is no backup id", next: "rollbook backups list")
     }
 }

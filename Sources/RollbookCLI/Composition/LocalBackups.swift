@@ -46,7 +46,7 @@ struct LocalBackups: BackupOutlook {
 extension LocalBackups: RestoreOutlook {
     func backup(_ id: String) throws -> (manifest: Manifest, level: Int) {
         guard let known = BackupID(id) else {
-            throw OperatorMessage(.usage, at: id, "is no backup id", next: "rollbook backups list")
+            throw OperatorMessage(.usage, "'\(id)' is no backup id", next: "rollbook backups list")
         }
         guard let store = try existing() else {
             throw OperatorMessage(.usage, at: location, "there are no backups of this cluster here")

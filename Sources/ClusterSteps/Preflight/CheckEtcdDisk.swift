@@ -1,14 +1,22 @@
 package import ClusterModel
+import Journal
 package import RemoteShell
 package import RunEngine
 
 /// `preflight.etcd-disk`: the disk below etcd is fast enough, as etcd itself has measured since it was started.
 ///
-/// Nothing is written to find out: where etcd does not run, its disk's speed stays unknown. Thresholds: etcd.io "FAQ", 99 % of WAL
-/// syncs within 10 ms and of backend commits within 25 ms; ten times the former is where leaders are lost.
+/// Nothing is written to find out, unless `measure` asks for it: a run then writes beside etcd's data what etcd's log would,
+/// for 5 s at most. Thresholds: etcd.io "FAQ", 99 % of WAL syncs within 10 ms and of backend commits within 25 ms; ten times the
+/// former is where leaders are lost.
 package struct CheckEtcdDisk: LookingCheck {
     package static let check = CheckName.etcdDisk
-    package static let signature: KindSignature = looking("How fast etcd's disk syncs, by etcd's own measure")
+    package static let signature = KindSignature(
+        kind: "preflight.etcd-disk",
+        summary: "How fast etcd's disk syncs, by etcd's own measure",
+        parameters: [
+            Parameter("measure", .boolean, "true: a run writes beside etcd's data to find out (default false)")
+        ]
+    )
 
     static let slowSync = 0.010
     static let slowCommit = 0.025
@@ -18,6 +26,15 @@ package struct CheckEtcdDisk: LookingCheck {
     static let enough: UInt64 = 100
 
     package let fix: Bool?
+    package let measure: Bool?
+
+    package init(fix: Bool? = nil, measure: Bool? = nil) {
+        self.fix = fix
+        self.measure = measure
+    }
+
+    /// Measuring may be repeated, and nothing that runs on the host is another afterwards.
+    package var traits: StepTraits { StepTraits(measure == true ? .idempotent : .read, changesHost: false) }
 
     package func facts(on target: StepTarget) -> [FactRequest] { [FactRequest(EtcdDiskLatency(), on: target.name)] }
 
@@ -48,6 +65,75 @@ package struct CheckEtcdDisk: LookingCheck {
         }
         return both.contains { $0.1.p99 > $0.2 } ? .warn("etcd's disk is slow: \(said)") : .ok(said)
     }
+
+    package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
+        guard measure == true, let host = target.host, concerns(host, in: target.cluster),
+            target.cluster.policy(of: Self.check).severity != .off
+        else { return try await verdict(facts, on: target) }
+        let known = try await assess(facts, on: host)
+        return .change([
+            PlannedChange(
+                "measure the disk below \(target.cluster.paths.etcdData): writes of 2300 bytes, each synced, for at most 5 s",
+                diff: ["  by etcd's own measure: \(known.finding)"],
+                commands: ["fio --fdatasync=1 --bs=2300 --size=22m (or dd); what is written is removed"]
+            )
+        ])
+    }
+
+    package func perform(_ context: StepContext) async throws -> PreflightProof {
+        let result = try await context.connection.run(
+            RemoteCommand(Self.measureScript, [context.target.cluster.paths.etcdData]),
+            limits: CommandLimits(deadline: .seconds(60))
+        )
+        let words = result.output.text.split(whereSeparator: \.isWhitespace)
+        guard result.succeeded, words.count == 3, let count = Int(words[1]), let nanoseconds = Double(words[2]) else {
+            throw OperatorMessage(.stepFailed, "the disk could not be measured: \(result.errorOutput.lastLine)")
+        }
+        let p99 = nanoseconds / 1_000_000_000
+        let text =
+            "99 % of \(count) synced writes (\(words[0])) took at most \(Self.milliseconds(p99)) "
+            + "(wanted: \(Self.milliseconds(Self.slowSync)))"
+        context.progress(text)
+        guard p99 <= Self.tooSlow else {
+            throw OperatorMessage(
+                .stepFailed,
+                "etcd's disk is too slow: \(text)",
+                state: "What was written is removed",
+                next: "move etcd's folder to a disk of its own (SSD or NVMe)"
+            )
+        }
+        return PreflightProof(finding: p99 > Self.slowSync ? "slow: \(text)" : text)
+    }
+
+    package func probe(_ context: StepContext) async throws -> Probe {
+        .notDone(detail: "measuring is simply repeated")
+    }
+
+    /// `$1` etcd's folder; prints the program, the number of writes, and the 99th percentile in nanoseconds.
+    ///
+    /// The start of `dd`, a few milliseconds, is in its times: they are upper bounds. Source of fio's options: etcd.io "FAQ" and
+    /// the WAL's usual record size.
+    private static let measureScript: StaticString = """
+        d=$1; while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done
+        free=$(df -Pk "$d" | awk 'NR == 2 { print $4 }')
+        [ "$free" -gt 131072 ] || { echo "$d has $free KiB free, too few to write on" >&2; exit 1; }
+        umask 077; t=$(mktemp -d "$d/.rollbook-disk.XXXXXX") || exit 1
+        trap 'rm -rf -- "$t"' EXIT; trap 'exit 1' INT TERM HUP
+        if command -v fio >/dev/null; then
+            fio --rw=write --ioengine=sync --fdatasync=1 --directory="$t" --size=22m --bs=2300 --runtime=5 --name=rollbook \\
+                --output-format=json >"$t/said" 2>&1 || { tail -n 1 "$t/said" >&2; exit 1; }
+            printf 'fio %s %s\\n' "$(sed -n 's/.*"total_ios" : \\([0-9]*\\).*/\\1/p' "$t/said" | sort -n | tail -n 1)" \\
+                "$(sed -n 's/.*"99.000000" : \\([0-9]*\\).*/\\1/p' "$t/said" | tail -n 1)"
+        else
+            i=0; end=$(($(date +%s) + 5))
+            while [ "$i" -lt 500 ] && [ "$(date +%s)" -lt "$end" ]; do
+                a=$(date +%s%N)
+                dd if=/dev/zero of="$t/file" bs=2300 count=1 seek="$i" conv=notrunc,fdatasync 2>/dev/null || exit 1
+                echo $(($(date +%s%N) - a)); i=$((i + 1))
+            done >"$t/times"
+            sort -n "$t/times" | awk '{ v[NR] = $1 } END { print "dd", NR, v[int(NR * 0.99 + 0.5)] }'
+        fi
+        """
 
     private static func milliseconds(_ seconds: Double) -> String {
         let tenths = Int((seconds * 10_000).rounded())
@@ -126,4 +212,14 @@ package struct EtcdDiskLatency: Fact {
 
     /// It changes with every write.
     package func bound(_ value: Value) throws -> JSONValue? { nil }
+}
+
+extension Assessment {
+    /// What was found, however it is judged.
+    fileprivate var finding: String {
+        switch self {
+        case .ok(let text), .warn(let text), .fail(let text, _), .fixable(let text, _, _): text
+        case .later(let kind): "known only after \(kind)"
+        }
+    }
 }

@@ -53,6 +53,11 @@ extension PreflightCheck {
     package func concerns(_ host: Host, in cluster: Cluster) -> Bool { host.role != .loadBalancer }
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
+        try await verdict(facts, on: target)
+    }
+
+    /// What the assessment and the inventory's policy make of a host.
+    package func verdict(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         guard let host = target.host else { return .noop("it is about hosts") }
         guard concerns(host, in: target.cluster) else { return .noop("not for a \(host.role.spoken)") }
         let policy = target.cluster.policy(of: Self.check)

@@ -81,7 +81,7 @@ struct EtcdSurvivorsTests {
             // A learner that goes is no vote less.
             ("Lvl", nil), ("Ll", nil), ("Lvvl", nil),
             // A second sick one, with quorum or without.
-            ("Lxv", "no quorum (1 of 3"), ("Lxx", "no quorum (1 of 3"), ("Lvxv", "no quorum (2 of 4"),
+            ("Lxv", "without it 1 of 2 voters"), ("Lxx", "without it 1 of 2 voters"), ("Lvxv", "no quorum (2 of 4"),
             ("Lvvxv", "another member is not healthy: m4: no etcd process"),
             ("Lvvvvxx", "another member is not healthy: m6"), ("L!vvv", "another member is not healthy: m2"),
             // Another change is under way.

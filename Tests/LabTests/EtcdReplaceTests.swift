@@ -26,7 +26,7 @@ extension LabSuite {
                 script: """
                     systemctl stop etcd
                     dd if=/dev/urandom of=@DATA@/member/snap/db bs=4096 seek=2 count=8 conv=notrunc status=none
-                    systemctl start etcd
+                    systemctl start etcd || :
                     """
             ),
             Loss(

@@ -111,17 +111,19 @@ package struct EtcdSurvivors: Sendable {
         if health.statuses.isEmpty {
             return refuse("it is the only member: there is nobody to replace it from", "rollbook plan etcd-restore")
         }
-        // An alarm of the very member that goes away is a reason to replace it.
-        let itself = entry.map { "on member \($0.hexID)" } ?? "none"
-        let alarms = health.degradations.filter { $0.contains("the alarm ") }
-        if let first = (health.refusals + alarms).first(where: { !$0.hasSuffix(itself) }) {
-            return refuse(first, "rollbook facts --only etcd.status")
-        }
-        guard Quorum.holds(healthy: healthy, of: voters) else {
+        guard health.healthy.isEmpty || Quorum.holds(healthy: healthy, of: voters) else {
             return refuse(
                 "without it \(healthy) of \(voters) voters would be healthy, \(Quorum.needed(voters: voters)) are needed",
                 "bring the others back first: rollbook facts --only etcd.status"
             )
+        }
+        // An alarm of the very member that goes away is a reason to replace it.
+        let itself = entry.map { "on member \($0.hexID)" } ?? "none"
+        let alarms = health.degradations.filter { $0.contains("the alarm ") }
+        if let first = (health.refusals + alarms).first(where: { !$0.hasSuffix(itself) }) {
+            // What follows from it for a snapshot is not what matters here.
+            let fact = first.replacing("; a snapshot now would be stale", with: "")
+            return refuse(fact, "rollbook facts --only etcd.status")
         }
         if let sick = health.statuses.first(where: { status in !health.healthy.contains { $0.host == status.host } }) {
             return refuse(

@@ -117,7 +117,7 @@ package struct CheckEtcdDisk: LookingCheck {
         d=$1; while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done
         free=$(df -Pk "$d" | awk 'NR == 2 { print $4 }')
         [ "$free" -gt 131072 ] || { echo "$d has $free KiB free, too few to write on" >&2; exit 1; }
-        umask 077; t=$(mktemp -d "$d/.rollbook-disk.XXXXXX") || exit 1
+        umask 077; t=$d/.rollbook-disk.$$; mkdir "$t" || exit 1
         trap 'rm -rf -- "$t"' EXIT; trap 'exit 1' INT TERM HUP
         if command -v fio >/dev/null; then
             fio --rw=write --ioengine=sync --fdatasync=1 --directory="$t" --size=22m --bs=2300 --runtime=5 --name=rollbook \\

@@ -17,7 +17,8 @@ package struct RemovableGate: Gate {
 
     package func evaluate(_ facts: any FactReader) async throws -> GateVerdict {
         let host = try EtcdMemberParameter.host(member, in: facts.cluster)
-        if (try? await facts.read(EtcdInstallation(paths: facts.cluster.paths), on: host.name)) != nil {
+        do {
+            _ = try await facts.read(EtcdInstallation(paths: facts.cluster.paths), on: host.name)
             return .closed(
                 OperatorMessage(
                     .refused,
@@ -27,6 +28,10 @@ package struct RemovableGate: Gate {
                     next: "rollbook run etcd-member-replace --set member=\(member) --set reason=dead"
                 )
             )
+        } catch  where error.message.code == .unreachable {
+            // Only silence means lost: another host key, or an answer that cannot be read, is somebody who answers.
+        } catch {
+            return .closed(error.message)
         }
         let view = try await EtcdSurvivors(facts, of: host)
         if let obstacle = view.obstacle(toRemoving: host) { return .closed(obstacle) }

@@ -200,8 +200,15 @@ package struct Planner: Sendable {
     }
 
     /// A gate's verdict; a fact it cannot read closes it.
-    static func verdict(of gate: any Gate, _ reader: any FactReader) async -> GateVerdict {
-        do { return try await gate.evaluate(reader) } catch let failure as FactFailure {
+    static func verdict(
+        of gate: any Gate,
+        _ reader: any FactReader,
+        after batch: [HostName]? = nil
+    ) async -> GateVerdict {
+        do {
+            guard let batch else { return try await gate.evaluate(reader) }
+            return try await gate.evaluate(reader, after: batch)
+        } catch let failure as FactFailure {
             return .closed(failure.message)
         } catch let message as OperatorMessage {
             return .closed(message)

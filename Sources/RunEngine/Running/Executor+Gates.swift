@@ -18,12 +18,12 @@ extension Executor {
     /// Waits for the gates after a batch; nil when each was open three times in a row.
     ///
     /// A gate that is closed after ten minutes, or when the run is asked to stop, is returned as its message.
-    func closedGate(after stage: PlannedStage) async throws -> OperatorMessage? {
+    func closedGate(after batch: [HostName], of stage: PlannedStage) async throws -> OperatorMessage? {
         for planned in stage.gates {
             let deadline = time.uptime + Self.gateDeadline
             var good = 0
             while good < Self.goodReads {
-                if let closed = try await decide(planned, of: stage) {
+                if let closed = try await decide(planned, of: stage, after: batch) {
                     good = 0
                     if closed.code == .security { return closed }
                     if time.uptime >= deadline || stop.requested != nil {
@@ -45,7 +45,11 @@ extension Executor {
     }
 
     /// Evaluates a gate on facts read now from the machines of the plan, and records the verdict.
-    private func decide(_ planned: PlannedGate, of stage: PlannedStage) async throws -> OperatorMessage? {
+    private func decide(
+        _ planned: PlannedGate,
+        of stage: PlannedStage,
+        after batch: [HostName]? = nil
+    ) async throws -> OperatorMessage? {
         let began = time.uptime
         let verdict: GateVerdict
         do {
@@ -55,7 +59,8 @@ extension Executor {
             await cache.prefetch(gate.facts(in: plan.cluster))
             verdict = await Planner.verdict(
                 of: gate,
-                RecordingFactReader(cluster: plan.cluster, cache: cache, views: services)
+                RecordingFactReader(cluster: plan.cluster, cache: cache, views: services),
+                after: batch
             )
         } catch let message as OperatorMessage {
             verdict = .closed(message)

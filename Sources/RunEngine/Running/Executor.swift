@@ -112,7 +112,9 @@ package struct Executor: Sendable {
                 continue
             }
             if stop.requested != nil { return try await end(problems, isHeld: true) }
-            if let finished = unproven, let closed = try await closedGate(after: finished) {
+            if let finished = unproven,
+                let closed = try await closedGate(after: finished.batches.flatMap(\.self), of: finished)
+            {
                 return try await end(problems + [closed], isHeld: true)
             }
             unproven = nil
@@ -120,7 +122,9 @@ package struct Executor: Sendable {
             problems += found
             if isHeld { return try await end(problems, isHeld: true) }
         }
-        if let finished = unproven, let closed = try await closedGate(after: finished) {
+        if let finished = unproven,
+            let closed = try await closedGate(after: finished.batches.flatMap(\.self), of: finished)
+        {
             return try await end(problems + [closed], isHeld: true)
         }
         return try await end(problems, isHeld: false)
@@ -144,7 +148,7 @@ package struct Executor: Sendable {
             let failures = try await run(batch, ofStage: index, stage, brake)
             problems += failures.map { tolerated($0, stage) }
             if stop.requested != nil || brake.isPulled { return (problems, true) }
-            if let closed = try await closedGate(after: stage) { return (problems + [closed], true) }
+            if let closed = try await closedGate(after: batch, of: stage) { return (problems + [closed], true) }
         }
         return (problems, false)
     }

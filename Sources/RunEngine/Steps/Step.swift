@@ -119,6 +119,16 @@ package protocol Gate: Codable, Sendable {
     static var signature: KindSignature { get }
     func facts(in cluster: Cluster) -> [FactRequest]
     func evaluate(_ facts: any FactReader) async throws -> GateVerdict
+    /// The verdict after a batch of a stage; `batch` are its hosts, in the order of the inventory.
+    ///
+    /// By default the same as anywhere else. A condition on the hosts just changed (a node is Ready at its new version) is judged here.
+    func evaluate(_ facts: any FactReader, after batch: [HostName]) async throws -> GateVerdict
+}
+
+extension Gate {
+    package func evaluate(_ facts: any FactReader, after batch: [HostName]) async throws -> GateVerdict {
+        try await evaluate(facts)
+    }
 }
 
 package enum GateVerdict: Sendable, Hashable {

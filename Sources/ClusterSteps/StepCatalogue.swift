@@ -8,6 +8,8 @@ extension StepRegistry {
         var registry = StepRegistry()
         for check in PreflightCatalogue.types { registry.register(check) }
         registry.register(AddEtcdMember.self)
+        registry.register(MeasureAvailability.self)
+        registry.register(ReportAvailability.self)
         registry.register(CollectFiles.self)
         registry.register(CompactEtcd.self)
         registry.register(CompareKeyspace.self)

@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterSteps
 import Journal
 import Mustache
 package import RunEngine
@@ -70,6 +71,10 @@ package struct RunPage {
         if let duration = reported.duration {
             let sessions = reported.state.sessions > 1 ? " in \(reported.state.sessions) sessions" : ""
             rows.append(("took", duration.brief + sessions))
+        }
+        for step in plan.steps where step.kind == ReportAvailability.signature.kind {
+            let counted = try? reported.state[step.id]?.output?.decode(ReportAvailability.Output.self)
+            if let counted { rows.append(("clients noticed", counted.text)) }
         }
         rows.append(("by", reported.by))
         rows.append(("plan", reported.state.begin?.plan.text ?? ""))

@@ -18,6 +18,10 @@ enum RunSummary {
             guard let output = try? state[step.id]?.output?.decode(RetainBackups.Output.self) else { continue }
             facts.append("\(output.kept) kept, \(output.removed.count) removed")
         }
+        for step in plan.steps where step.kind == ReportAvailability.signature.kind {
+            guard let output = try? state[step.id]?.output?.decode(ReportAvailability.Output.self) else { continue }
+            facts.append("through the VIP \(output.text)")
+        }
         let defragmented = plan.steps.filter { $0.kind == DefragmentEtcd.signature.kind }.compactMap {
             try? state[$0.id]?.output?.decode(DefragmentEtcd.Output.self)
         }

@@ -131,7 +131,8 @@ struct StageSections {
         for look in looks(at: stage) {
             let again = look.count > 1 ? " (\(look.count) looks in a row)" : ""
             rows.append([
-                "kind": look.passed ? "open" : "CLOSED", "text": look.detail + again,
+                "kind": look.passed ? "open" : "CLOSED",
+                "text": (look.kind.map { "\($0): " } ?? "") + look.detail + again,
                 "tone": look.passed ? "good" : "bad", "clock": look.time.clock,
             ])
         }
@@ -141,7 +142,7 @@ struct StageSections {
         return Array(rows.prefix(Self.mostLooks / 2)) + [note] + Array(rows.suffix(Self.mostLooks / 2))
     }
 
-    private typealias Look = (time: UTCMoment, passed: Bool, detail: String, count: Int)
+    private typealias Look = (time: UTCMoment, kind: String?, passed: Bool, detail: String, count: Int)
 
     /// What the stage's gates were found to be; alike looks with nothing between them are one.
     private func looks(at stage: PlannedStage) -> [Look] {
@@ -149,10 +150,12 @@ struct StageSections {
         var isUnbroken = false
         for record in reported.records {
             if case .stageGate(let gate) = record.event, gate.stage == stage.name {
-                if isUnbroken, let last = looks.last, last.passed == gate.passed, last.detail == gate.detail {
+                if isUnbroken, let last = looks.last, last.kind == gate.gate, last.passed == gate.passed,
+                    last.detail == gate.detail
+                {
                     looks[looks.count - 1].count += 1
                 } else {
-                    looks.append((record.time, gate.passed, gate.detail, 1))
+                    looks.append((record.time, gate.gate, gate.passed, gate.detail, 1))
                 }
                 isUnbroken = true
             } else if record.event.step != nil {

@@ -19,6 +19,7 @@ struct TimelineGatherer {
     /// Looks at a stage's gates that follow one another.
     private struct Wait {
         let stage: String
+        let kind: String?
         let from: Duration
         var to: TimelineAxis.Place
         var reads: Int
@@ -111,7 +112,7 @@ struct TimelineGatherer {
     }
 
     private mutating func take(_ gate: StageGate, at place: TimelineAxis.Place) {
-        if var known = wait, known.stage == gate.stage, known.to.session == place.session {
+        if var known = wait, known.stage == gate.stage, known.kind == gate.gate, known.to.session == place.session {
             known.to = place
             known.reads += 1
             known.passed = gate.passed
@@ -121,6 +122,7 @@ struct TimelineGatherer {
             finishWait()
             wait = Wait(
                 stage: gate.stage,
+                kind: gate.gate,
                 from: max(axis.start(of: place.session), place.elapsed - gate.waited),
                 to: place,
                 reads: 1,
@@ -144,7 +146,7 @@ struct TimelineGatherer {
                 x: x,
                 width: axis.x(known.to.elapsed, session: known.to.session) - x,
                 title:
-                    "gate of \(known.stage): \(known.passed ? "open" : "CLOSED") after \(time), \(reads): \(known.detail)"
+                    "gate \(known.kind.map { "\($0) " } ?? "")of \(known.stage): \(known.passed ? "open" : "CLOSED") after \(time), \(reads): \(known.detail)"
             )
         )
     }

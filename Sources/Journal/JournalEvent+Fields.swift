@@ -135,15 +135,18 @@ extension RunEnd {
 
 extension StageGate {
     fileprivate var fields: [String: JSONValue] {
-        [
+        var fields: [String: JSONValue] = [
             "stage": .string(stage), "passed": .bool(passed), "waitedMs": .integer(waited.milliseconds),
             "detail": .string(detail),
         ]
+        fields["gate"] = gate.map { .string($0) }
+        return fields
     }
 
     fileprivate init(_ fields: RecordFields) throws(MalformedRecord) {
         self.init(
             stage: try fields.string("stage"),
+            gate: try fields.optionalString("gate"),
             passed: try fields.bool("passed"),
             waited: try fields.milliseconds("waitedMs"),
             detail: try fields.string("detail")

@@ -137,9 +137,12 @@ package struct StageGate: Sendable, Hashable {
     package let waited: Duration
     /// What the gate looked at, or what it waited for.
     package let detail: String
+    /// The gate's kind; nil in journals of before it was recorded.
+    package let gate: String?
 
-    package init(stage: String, passed: Bool, waited: Duration, detail: String) {
+    package init(stage: String, gate: String? = nil, passed: Bool, waited: Duration, detail: String) {
         self.stage = stage
+        self.gate = gate
         self.passed = passed
         self.waited = .milliseconds(waited.milliseconds)
         self.detail = detail

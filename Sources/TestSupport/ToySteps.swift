@@ -242,6 +242,11 @@ package struct ToyGate: Gate {
         }
         return .open(detail: "\(key) is \(value)", remarks: [])
     }
+
+    package func evaluate(_ facts: any FactReader, after batch: [HostName]) async throws -> GateVerdict {
+        guard case .open(let detail, _) = try await evaluate(facts) else { return try await evaluate(facts) }
+        return .open(detail: "\(detail) after \(batch.map(\.text).joined(separator: ", "))", remarks: [])
+    }
 }
 
 extension StepRegistry {

@@ -54,6 +54,17 @@ struct RecordTests {
         }
     }
 
+    @Test("a gate's kind is kept, and need not be there")
+    func gateKind() throws {
+        for kind in ["node.ready", nil] {
+            let gate = StageGate(stage: "s", gate: kind, passed: true, waited: .seconds(1), detail: "d")
+            let journal = InMemoryJournal(run: SampleRun.id, plan: SampleRun.planID, clock: SampleRun.clock())
+            try journal.append(SampleRun.begin())
+            let record = try journal.append(.stageGate(gate))
+            #expect(try JournalRecord(record.fields, hash: record.hash).event == .stageGate(gate))
+        }
+    }
+
     @Test("fields that this release does not know are kept")
     func unknownField() throws {
         for record in RecordTests.oneOfEach {

@@ -33,6 +33,18 @@ struct GateTests {
         #expect(trial.time.elapsed == .seconds(20))
     }
 
+    @Test("a gate is told which hosts its batch were, and the journal which gate it was")
+    func batch() async throws {
+        setReady("yes")
+        let finished = try await Finished(trial, runbook)
+        let gates = finished.journal.records.compactMap { record -> StageGate? in
+            if case .stageGate(let gate) = record.event { gate } else { nil }
+        }
+        #expect(gates.map(\.detail).filter { $0 == "ready is yes after master1" }.count == 3)
+        #expect(gates.map(\.detail).filter { $0 == "ready is yes after master2" }.count == 3)
+        #expect(gates.allSatisfy { $0.gate == "toy.is" })
+    }
+
     @Test("one bad read begins the count anew")
     func flapping() async throws {
         setReady("yes")

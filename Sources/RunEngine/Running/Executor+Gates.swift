@@ -75,7 +75,15 @@ extension Executor {
             closed = message.completed(place: planned.kind)
         }
         try journal.append(
-            .stageGate(StageGate(stage: stage.name, passed: passed, waited: time.uptime - began, detail: detail))
+            .stageGate(
+                StageGate(
+                    stage: stage.name,
+                    gate: planned.kind,
+                    passed: passed,
+                    waited: time.uptime - began,
+                    detail: detail
+                )
+            )
         )
         events(.gate(stage: stage.name, kind: planned.kind, passed: passed, detail: detail))
         return closed

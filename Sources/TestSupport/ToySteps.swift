@@ -192,10 +192,16 @@ package struct ToyAfter: Step {
     package static let signature = KindSignature(
         kind: "toy.after",
         summary: "",
-        parameters: [Parameter("key", .string, required: true, "")]
+        parameters: [
+            Parameter("key", .string, required: true, ""), Parameter("serves", .choice(["before", "after"]), ""),
+        ]
     )
     package static let stepClass = StepClass.idempotent
+    package var traits: StepTraits {
+        StepTraits(Self.stepClass, purpose: serves.map { $0 == "before" ? .preparation : .restoration })
+    }
     package let key: String
+    package let serves: String?
 
     package func facts(on target: StepTarget) -> [FactRequest] { [FactRequest(ToyValue(key), on: target.name)] }
 

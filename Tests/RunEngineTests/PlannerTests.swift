@@ -44,6 +44,34 @@ struct PlannerTests {
         #expect(plan.obstacles == [message])
     }
 
+    @Test(
+        "a host that needs nothing is not prepared for it; what an earlier run left prepared is taken back all the same"
+    )
+    func preparations() async throws {
+        func serving(_ purpose: String, _ key: String) -> StepCall {
+            .toy("after", ["key": .string(key), "serves": .string(purpose)])
+        }
+        trial.hosts["master1"].values = ["x": "1", "left": "drained"]
+        trial.hosts["master2"].values = ["x": "0"]
+        trial.hosts["master3"].values = ["x": "1", "room": "forbidden"]
+        let plan = try await trial.plan(
+            .toy([
+                .toy(on: "masters", [serving("before", "room"), .set("x", "1"), serving("after", "left")])
+            ])
+        )
+        let nothing = PlannedStep.Outlook.noop(reason: "there is nothing to prepare it for")
+        #expect(outlook(plan, "1.master1.toy.after") == nothing)
+        #expect(outlook(plan, "1.master1.toy.after-2") == .change([PlannedChange("copy left")]))
+        #expect(outlook(plan, "1.master2.toy.after") == .unknown(until: "toy.set"))
+        #expect(outlook(plan, "1.master2.toy.after-2") == .unknown(until: "toy.set"))
+        #expect(
+            outlook(plan, "1.master3.toy.after") == nothing,
+            "what cannot be done is no obstacle to what need not be done"
+        )
+        #expect(outlook(plan, "1.master3.toy.after-2") == nothing)
+        #expect(plan.obstacles.isEmpty)
+    }
+
     @Test("a blocked step is no obstacle where the stage goes on after failures")
     func blockedButTolerated() async throws {
         trial.hosts["master3"].values = ["x": "forbidden"]

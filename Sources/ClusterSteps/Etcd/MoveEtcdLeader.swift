@@ -11,11 +11,20 @@ package struct MoveEtcdLeader: Step {
     package static let signature = KindSignature(
         kind: "etcd.move-leader",
         summary: "Hand etcd's leadership to another member",
-        parameters: []
+        parameters: [
+            Parameter(
+                "atItsTurn",
+                .boolean,
+                "true: who leads is looked at only then, for a stage that goes from member to member (default false)"
+            )
+        ]
     )
     package static let stepClass = StepClass.guarded
+    package var traits: StepTraits { StepTraits(Self.stepClass, purpose: atItsTurn == true ? .preparation : nil) }
 
-    package init() {}
+    package let atItsTurn: Bool?
+
+    package init(atItsTurn: Bool? = nil) { self.atItsTurn = atItsTurn }
 
     package struct Output: Codable, Sendable {
         /// The host of the leader afterwards; empty when it was none of this host's business any more.
@@ -28,6 +37,7 @@ package struct MoveEtcdLeader: Step {
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         let own = try await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: target.name)
+        if atItsTurn == true, target.cluster.etcdHosts.count > 1 { return .unknown(until: "its turn comes") }
         guard own.answers else { return .noop("its etcd does not answer, so it leads nothing") }
         guard own.isLeader else { return .noop("it is not the leader") }
         guard let next = await Self.successor(facts, of: target.name) else {

@@ -175,4 +175,20 @@ package struct PlannedStep: Sendable, Hashable, Codable {
     package let outage: Bool?
     package let decision: Outlook
     package let preconditions: [Precondition]
+
+    func withNothingToDo(because reason: String) -> Self {
+        Self(
+            id: id,
+            stage: stage,
+            host: host,
+            kind: kind,
+            parameters: parameters,
+            stepClass: stepClass,
+            reversal: reversal,
+            takesHostAway: takesHostAway,
+            outage: outage,
+            decision: .noop(reason: reason),
+            preconditions: preconditions
+        )
+    }
 }

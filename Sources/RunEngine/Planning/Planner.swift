@@ -93,7 +93,9 @@ package struct Planner: Sendable {
                     gates: try await gates(draft.gates, evaluate: false)
                 )
             )
-            for step in draft.steps { steps.append(try await decide(step)) }
+            var decided: [PlannedStep] = []
+            for step in draft.steps { decided.append(try await decide(step)) }
+            steps += Self.withoutVainPreparations(decided, draft.steps.map(\.step.traits.purpose))
         }
         let touched = try await hosts(of: drafts)
         return Plan(
@@ -111,6 +113,20 @@ package struct Planner: Sendable {
             stages: stages,
             steps: steps
         )
+    }
+
+    /// The steps of a stage; where a host has nothing to do there but to be prepared for it, it has nothing to do at all.
+    private static func withoutVainPreparations(
+        _ steps: [PlannedStep],
+        _ purposes: [StepPurpose?]
+    ) -> [PlannedStep] {
+        let pairs = zip(steps, purposes)
+        let busy = Set(pairs.filter { $1 == nil && !$0.decision.isNothingToDo }.map(\.0.host))
+        return pairs.map { step, purpose in
+            guard let purpose, !busy.contains(step.host), !step.decision.isNothingToDo else { return step }
+            guard purpose == .preparation || step.decision.isDecidedLater else { return step }
+            return step.withNothingToDo(because: "there is nothing to prepare it for")
+        }
     }
 
     private func without(_ request: Request) -> [HostName]? {

@@ -40,6 +40,14 @@ extension Step {
     package func undo(_ output: Output, _ context: StepContext) async throws {}
 }
 
+/// What a step is for, when it is only there for the sake of other steps of its stage on its host.
+package enum StepPurpose: Sendable, Hashable {
+    /// Makes room for them, as a drain does: where they have nothing to do, neither has it.
+    case preparation
+    /// Takes a preparation back, as an uncordon does: where nothing was prepared, only what is there already is mended.
+    case restoration
+}
+
 /// How the engine may treat a step.
 package struct StepTraits: Sendable, Hashable {
     package var stepClass: StepClass
@@ -50,19 +58,23 @@ package struct StepTraits: Sendable, Hashable {
     package var takesHostAway: Bool
     /// Whether it is part of stopping the whole cluster on purpose: then all may be away, and the plan says so.
     package var isOutage: Bool
+    /// Nil for a step that is done for its own sake.
+    package var purpose: StepPurpose?
 
     package init(
         _ stepClass: StepClass,
         _ reversal: Reversal = .nothingToUndo,
         changesHost: Bool? = nil,
         takesHostAway: Bool = false,
-        isOutage: Bool = false
+        isOutage: Bool = false,
+        purpose: StepPurpose? = nil
     ) {
         self.stepClass = stepClass
         self.reversal = reversal
         self.changesHost = changesHost ?? (stepClass != .read)
         self.takesHostAway = takesHostAway
         self.isOutage = isOutage
+        self.purpose = purpose
     }
 }
 

@@ -6,8 +6,8 @@ import RunEngine
 struct InventoryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inventory",
-        abstract: "Check and show inventories.",
-        subcommands: [InventoryCheckCommand.self, InventoryShowCommand.self]
+        abstract: "Check, show and import inventories.",
+        subcommands: [InventoryCheckCommand.self, InventoryShowCommand.self, InventoryImportCommand.self]
     )
 }
 

@@ -4,20 +4,20 @@ extension PreflightFailure {
         certificate(
             "a certificate that ends in 5 days",
             days: 5,
-            "BLOCKED: /etc/kubernetes/pki/apiserver.crt: ends in ",
-            "has not read it since it was changed Next: kubeadm certs renew apiserver"
+            "BLOCKED: /etc/kubernetes/pki/apiserver.crt, port 6443: ends in ",
+            "Next: kubeadm certs renew apiserver"
         ),
         certificate(
             "a certificate that ends in 20 days, which is a warning",
             days: 20,
-            "WARNING: /etc/kubernetes/pki/apiserver.crt: ends in ",
-            "has not read it since it was changed. Next: kubeadm certs renew apiserver",
+            "WARNING: /etc/kubernetes/pki/apiserver.crt, port 6443: ends in ",
+            ". Next: kubeadm certs renew apiserver",
             code: 0
         ),
         certificate(
             "an expired certificate",
             days: -1,
-            "BLOCKED: /etc/kubernetes/pki/apiserver.crt: expired 24 hours ago",
+            "BLOCKED: /etc/kubernetes/pki/apiserver.crt, port 6443: expired 24 hours ago",
             "Next: kubeadm certs renew apiserver"
         ),
         Self(

@@ -68,7 +68,7 @@ prepare_master() { # NAME ROOT
     chmod 0700 "$root/etc/kubernetes/manifests" "$root/etc/kubernetes/enc"
     chmod 0600 "$root"/etc/kubernetes/{manifests,enc,audit}/*.yaml
     mkdir -p "$root/var/log/kubernetes/audit"
-    install -m 0644 "$LAB_HOME/standins/apiserver.cfg" "$root$LAB_LIB/apiserver.cfg"
+    install -m 0755 "$LAB_HOME/standins/kube-apiserver" "$root$LAB_LIB/standins/kube-apiserver"
     if [[ $name == "${LAB_MASTERS[0]}" ]]; then # kubeadm init writes no state, a join writes "existing"
         sed -i '/--initial-cluster-state=/d' "$root/etc/kubernetes/manifests/etcd.yaml"
     fi
@@ -79,8 +79,7 @@ prepare_master() { # NAME ROOT
             ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
         done
     fi
-    # The stand-ins' names in the process list are those of what they play. (HAProxy starts itself anew by its path, so links serve.)
-    ln -s /usr/sbin/haproxy "$root$LAB_LIB/standins/kube-apiserver"
+    # The stand-ins' names in the process list are those of what they play.
     for program in kube-controller-manager kube-scheduler; do ln -s /bin/sleep "$root$LAB_LIB/standins/$program"; done
     if [[ $name != "$LAB_EXTERNAL_MASTER" ]]; then
         restore_seed "$name" "$(host_dir "$name")/etcd" "${LAB_MASTERS[@]}"
@@ -88,7 +87,6 @@ prepare_master() { # NAME ROOT
     fi
     rm "$root/etc/kubernetes/manifests/etcd.yaml"
     sed -i "s|https://127.0.0.1:2379|$(etcd_clients)|" "$root/etc/kubernetes/manifests/kube-apiserver.yaml"
-    sed -i "s|127.0.0.1:2381|${LAB_ADDRESS[${LAB_ETCD[0]}]}:2381|" "$root$LAB_LIB/apiserver.cfg"
 }
 
 etcd_clients() {

@@ -79,8 +79,8 @@ prepare_master() { # NAME ROOT
             ln -s "$LAB_IMAGE/usr/local/bin/$program" "$root/usr/local/bin/$program"
         done
     fi
-    # The stand-ins' names in the process list are those of what they play.
-    for program in kube-controller-manager kube-scheduler; do ln -s /bin/sleep "$root$LAB_LIB/standins/$program"; done
+    install -m 0755 "$LAB_HOME/standins/kube-controller-manager" "$root$LAB_LIB/standins/kube-controller-manager"
+    ln -s kube-controller-manager "$root$LAB_LIB/standins/kube-scheduler"
     if [[ $name != "$LAB_EXTERNAL_MASTER" ]]; then
         restore_seed "$name" "$(host_dir "$name")/etcd" "${LAB_MASTERS[@]}"
         return

@@ -126,6 +126,33 @@ wait_for_etcd() {
     done
 }
 
+# kubectl of the first master, through the VIP.
+lab_kubectl() {
+    enter_host "${LAB_MASTERS[0]}" kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /run/rollbook-lab/kubectl \
+        --request-timeout=10s "$@" 9>&-
+}
+
+command_kubectl() {
+    [[ -e $LAB_STATE/inventory.yaml ]] || fail "the lab is down" "$LAB_STATE" "lab up"
+    lab_kubectl "$@" || exit $?
+}
+
+apply_workload() {
+    local deadline=$((SECONDS + LAB_WAIT_VIP)) answer
+    until answer=$(lab_kubectl apply -f - <"$LAB_HOME/seed/workload.yaml" 2>&1); do
+        ((SECONDS < deadline)) || fail "the workload could not be applied: $(tail -n1 <<<"$answer")" "$LAB_HOME/seed/workload.yaml" "lab kubectl get nodes"
+        sleep 0.3
+    done
+}
+
+wait_for_nodes() {
+    local deadline=$((SECONDS + LAB_WAIT_NODES)) nodes=$((${#LAB_MASTERS[@]} + ${#LAB_WORKERS[@]}))
+    until [[ $(lab_kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/' | wc -l) == "$nodes" ]]; do
+        ((SECONDS < deadline)) || fail "not all of $nodes nodes are Ready after $LAB_WAIT_NODES s" "$(lab_kubectl get nodes 2>&1 | tail -n6)" "lab exec worker1 journalctl -u kubelet -n 30"
+        sleep 0.3
+    done
+}
+
 vip_answer() { curl --silent --max-time 3 --cacert "$LAB_STATE/pki/ca.crt" "https://$LAB_VIP:6443/readyz" 9>&- || true; }
 
 wait_for_vip() {

@@ -80,7 +80,7 @@ master_certificates() { # NAME ROOT
     leaf "$pki/front-proxy-client" "$pki/front-proxy-ca" /CN=front-proxy-client clientAuth
     leaf "$pki/apiserver-etcd-client" "$pki/etcd/ca" /CN=kube-apiserver-etcd-client clientAuth
     etcd_certificates "$name" "$pki" "$pki/etcd/ca"
-    kubeconfig "$k8s/admin.conf" "$pki/ca" kubernetes-admin /O=kubeadm:cluster-admins/CN=kubernetes-admin "https://$LAB_VIP:6443"
+    kubeconfig "$k8s/admin.conf" "$pki/ca" kubernetes-admin /O=kubeadm:cluster-admins/CN=kubernetes-admin "$(api_endpoint "$name")"
     [[ $name != "${LAB_MASTERS[0]}" ]] ||
         kubeconfig "$k8s/super-admin.conf" "$pki/ca" kubernetes-super-admin /O=system:masters/CN=kubernetes-super-admin "https://$LAB_VIP:6443"
     kubeconfig "$k8s/controller-manager.conf" "$pki/ca" system:kube-controller-manager /CN=system:kube-controller-manager "https://$address:6443"
@@ -89,5 +89,9 @@ master_certificates() { # NAME ROOT
 }
 
 node_kubeconfig() { # NAME ROOT
-    kubeconfig "$2/etc/kubernetes/kubelet.conf" "$LAB_STATE/pki/ca" "system:node:$1" "/O=system:nodes/CN=system:node:$1" "https://$LAB_VIP:6443"
+    kubeconfig "$2/etc/kubernetes/kubelet.conf" "$LAB_STATE/pki/ca" "system:node:$1" "/O=system:nodes/CN=system:node:$1" "$(api_endpoint "$1")"
+}
+
+api_endpoint() { # NAME: of the cluster that a host belongs to; without a VIP it is its only master
+    if [[ $1 == "$LAB_EXTERNAL_MASTER" ]]; then printf 'https://%s:6443\n' "${LAB_ADDRESS[$1]}"; else printf 'https://%s:6443\n' "$LAB_VIP"; fi
 }

@@ -55,3 +55,4 @@ declare -rA LAB_ROLE=(
 readonly LAB_WAIT_SSH=120
 readonly LAB_WAIT_ETCD=60
 readonly LAB_WAIT_VIP=60
+readonly LAB_WAIT_NODES=60

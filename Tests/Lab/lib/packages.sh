@@ -21,22 +21,25 @@ add_kubernetes_packages() { # TARGET
     install -D -m 0755 "$root/usr/bin/kubectl" "$root$LAB_LIB/kubectl"
     rm "$root/usr/bin/kubectl"
     work=$(mktemp -d) # short, for gpg's agent has a socket in it
+    # A job of its own, for `set -e` says nothing in what stands before ||. gpg's agent must not hold the lab's lock.
     (
         build_packages "$work" "$root$LAB_PACKAGES"
         sign_repositories "$work" "$root$LAB_PACKAGES"
         install_packages "$root"
-    ) >>"$LAB_CACHE/build.log" 2>&1 || code=$?
+    ) >>"$LAB_CACHE/build.log" 2>&1 9>&- &
+    wait $! || code=$?
     GNUPGHOME=$work/gnupg gpgconf --kill gpg-agent >/dev/null 2>&1 || true
     rm -rf "$work"
     ((code == 0)) || fail "Kubernetes' packages could not be made: $(tail -n1 "$LAB_CACHE/build.log")" "$LAB_CACHE/build.log" "lab up"
 }
 
 build_packages() { # WORK DIRECTORY
-    local version minor cri_tools cni tree=$1/tree repository
+    local version minor cri_tools cni tree=$1/tree repository architecture
+    architecture=$(dpkg --print-architecture)
     for version in "${KUBERNETES_VERSIONS[@]}"; do
         minor=${version%.*}
         repository="$2/core:/stable:/v$minor/deb"
-        mkdir -p "$repository/amd64"
+        mkdir -p "$repository/$architecture"
 
         stand_in kubeadm "$version" "$tree/usr/bin/kubeadm"
         package "$tree" "$repository" kubeadm "$version" "Command-line utility for administering a Kubernetes cluster" "cri-tools (>= 1.30.0)"
@@ -52,7 +55,7 @@ build_packages() { # WORK DIRECTORY
         package "$tree" "$repository" kubectl "$version" "Command-line utility for interacting with a Kubernetes cluster" ""
 
         case $minor in 1.31) cri_tools=1.31.1 cni=1.5.1 ;; *) cri_tools=1.32.0 cni=1.6.0 ;; esac
-        [[ ! -e $repository/amd64/cri-tools_$cri_tools-1.1_amd64.deb ]] || continue
+        [[ ! -e $repository/$architecture/cri-tools_$cri_tools-1.1_$architecture.deb ]] || continue
         package "$tree" "$repository" cri-tools "$cri_tools" "Command-line utility for interacting with a container runtime (empty in the lab)" ""
         package "$tree" "$repository" kubernetes-cni "$cni" "Container network plug-ins (empty in the lab)" ""
     done
@@ -66,13 +69,14 @@ stand_in() { # NAME VERSION FILE
 }
 
 package() { # TREE REPOSITORY NAME VERSION DESCRIPTION DEPENDS: the tree becomes a package and is gone
-    local tree=$1 name=$3 version=$4-1.1
+    local tree=$1 name=$3 version=$4-1.1 architecture
+    architecture=$(dpkg --print-architecture)
     mkdir -p "$tree/DEBIAN" "$tree/usr/share/doc/$name"
     printf 'In the practice cluster. Not made by the Kubernetes project.\n' >"$tree/usr/share/doc/$name/README"
     cat >"$tree/DEBIAN/control" <<TEXT
 Package: $name
 Version: $version
-Architecture: amd64
+Architecture: $architecture
 Maintainer: Rollbook's lab <lab@packages.lab>
 Section: admin
 Priority: optional
@@ -81,7 +85,7 @@ ${6:+Depends: $6
 }Homepage: https://kubernetes.io
 Description: $5
 TEXT
-    dpkg-deb --root-owner-group -Znone --build "$tree" "$2/amd64/${name}_${version}_amd64.deb" >/dev/null
+    dpkg-deb --root-owner-group -Znone --build "$tree" "$2/$architecture/${name}_${version}_$architecture.deb" >/dev/null
     rm -rf "$tree"
 }
 
@@ -104,16 +108,16 @@ sign_repositories() { # WORK DIRECTORY
 
 repository_index() { # REPOSITORY: its Packages
     local deb
-    for deb in "$1"/amd64/*.deb; do
+    for deb in "$1"/*/*.deb; do
         dpkg-deb --field "$deb"
-        printf 'Filename: amd64/%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" "$(sha256sum <"$deb" | cut -d' ' -f1)"
+        printf 'Filename: %s\nSize: %s\nSHA256: %s\n\n' "${deb#"$1"/}" "$(stat -c %s "$deb")" "$(sha256sum <"$deb" | cut -d' ' -f1)"
     done
 }
 
 repository_release() { # REPOSITORY MINOR
     local file
-    printf 'Archive: deb\nCodename: deb\nOrigin: packages.lab\nLabel: isv:kubernetes:core:stable:%s\nArchitectures: amd64\nDate: %s\nSHA256:\n' \
-        "$2" "$(date -uR)"
+    printf 'Archive: deb\nCodename: deb\nOrigin: packages.lab\nLabel: isv:kubernetes:core:stable:%s\nArchitectures: %s\nDate: %s\nSHA256:\n' \
+        "$2" "$(dpkg --print-architecture)" "$(date -uR)"
     for file in Packages Packages.gz; do
         printf ' %s %s %s\n' "$(sha256sum <"$1/$file" | cut -d' ' -f1)" "$(stat -c %s "$1/$file")" "$file"
     done
@@ -124,7 +128,7 @@ install_packages() { # TARGET
     local root=$1 minor=v${KUBERNETES_INSTALLED%.*} debs=()
     local path="$LAB_PACKAGES/core:/stable:/$minor/deb"
     cp "$root/var/lib/dpkg/status" "$root$LAB_LIB/dpkg-status"
-    debs=("$root$path"/amd64/{cri-tools,kubernetes-cni}_*.deb "$root$path"/amd64/{kubeadm,kubelet,kubectl}_"$KUBERNETES_INSTALLED"-*.deb)
+    debs=("$root$path"/*/{cri-tools,kubernetes-cni}_*.deb "$root$path"/*/{kubeadm,kubelet,kubectl}_"$KUBERNETES_INSTALLED"-*.deb)
     in_namespace chroot "$root" dpkg --install "${debs[@]#"$root"}"
     in_namespace chroot "$root" apt-mark hold kubeadm kubelet kubectl
     install -d -m 0755 "$root/etc/apt/keyrings"

@@ -14,6 +14,7 @@ prepare_host() { # NAME
     identify "$name" "$root"
     install_tree common "$name" "$root"
     enable_units "$root" lab-network ssh
+    case ${LAB_ROLE[$name]} in master | worker) ;; *) remove_packages "$root" ;; esac
     case ${LAB_ROLE[$name]} in
     master)
         prepare_node "$name" "$root"
@@ -34,13 +35,13 @@ prepare_host() { # NAME
     loadbalancer)
         install_tree loadbalancer "$name" "$root"
         enable_units "$root" haproxy keepalived
+        [[ $name != "$LAB_REPOSITORY" ]] || enable_units "$root" packages
         ;;
     esac
 }
 
 prepare_node() { # NAME ROOT: what masters and workers have in common
     install_tree node "$1" "$2"
-    install -m 0755 "$LAB_HOME/standins/kubelet" "$2/usr/bin/kubelet"
     install -m 0755 "$LAB_HOME/standins/crictl" "$2/usr/local/bin/crictl"
     install -D -m 0644 "$LAB_HOME/standins/containerd.cfg" "$2$LAB_LIB/containerd.cfg"
     mkdir -p "$2$LAB_LIB/standins"
@@ -136,7 +137,7 @@ initial_cluster() { # MASTER…
 hosts_file_lines() {
     local name
     for name in "${LAB_HOSTS[@]}"; do printf '%s %s\n' "${LAB_ADDRESS[$name]}" "$name"; done
-    printf '%s %s\n' "$LAB_VIP" k8s-api
+    printf '%s %s\n' "$LAB_VIP" k8s-api "${LAB_ADDRESS[$LAB_REPOSITORY]}" packages.lab
 }
 
 # As kubeadm leaves it in the manifest: the members known when this one was made.

@@ -9,6 +9,7 @@ root_key() { # what the root depends on: lists, the code that builds it, suite a
         package_list root
         package_list newer
         cat "$LAB_HOME/lib/root.sh" "$LAB_HOME/seed/fill"
+        package_sources
         printf '%s %s\n' "$(apt_source suite)" "$(dpkg --print-architecture)"
     } | sha256sum | cut -c1-12
 }
@@ -61,6 +62,7 @@ ensure_root() {
     phase "debootstrap of the root (log: $LAB_CACHE/build.log)" bootstrap_root "$building"
     phase "etcd and kubectl from $(newer_suite)" add_newer_packages "$building"
     phase "lab user, etcd image, services" customise_root "$building"
+    phase "Kubernetes' packages and their repositories" add_kubernetes_packages "$building"
     phase "seed of etcd" seed_etcd "$building"
     sync -f "$building"
     mv -T "$building" "$root"

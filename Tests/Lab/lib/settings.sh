@@ -22,6 +22,8 @@ readonly LAB_LOCK=/run/lock/rollbook-lab
 
 readonly LAB_USER=ops
 readonly LAB_JUMP=lb1
+# Serves the packages of Kubernetes as http://packages.lab/
+readonly LAB_REPOSITORY=lb1
 
 readonly LAB_MASTERS=(master1 master2 master3)
 readonly LAB_WORKERS=(worker1 worker2)

@@ -18,8 +18,8 @@ package_sources() { # what the packages depend on
 
 add_kubernetes_packages() { # TARGET
     local root=$1 work code=0
-    install -D -m 0755 "$root/usr/bin/kubectl" "$root$LAB_LIB/kubectl"
-    rm "$root/usr/bin/kubectl"
+    mkdir -p "$root$LAB_LIB"
+    mv "$root/usr/bin/kubectl" "$root$LAB_LIB/kubectl"
     work=$(mktemp -d) # short, for gpg's agent has a socket in it
     # A job of its own, for `set -e` says nothing in what stands before ||. gpg's agent must not hold the lab's lock.
     (

@@ -138,9 +138,14 @@ command_kubectl() {
 }
 
 apply_workload() {
+    apply_seed kubeadm.yaml
+    apply_seed workload.yaml
+}
+
+apply_seed() { # FILE
     local deadline=$((SECONDS + LAB_WAIT_VIP)) answer
-    until answer=$(lab_kubectl apply -f - <"$LAB_HOME/seed/workload.yaml" 2>&1); do
-        ((SECONDS < deadline)) || fail "the workload could not be applied: $(tail -n1 <<<"$answer")" "$LAB_HOME/seed/workload.yaml" "lab kubectl get nodes"
+    until answer=$(sed "s|@VIP@|$LAB_VIP|g" "$LAB_HOME/seed/$1" | lab_kubectl apply -f - 2>&1); do
+        ((SECONDS < deadline)) || fail "it could not be applied: $(tail -n1 <<<"$answer")" "$LAB_HOME/seed/$1" "lab kubectl get nodes"
         sleep 0.3
     done
 }

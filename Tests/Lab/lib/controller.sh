@@ -137,17 +137,21 @@ command_kubectl() {
     lab_kubectl "$@" || exit $?
 }
 
-apply_workload() {
-    apply_seed kubeadm.yaml
-    apply_seed workload.yaml
+apply_objects() { # the objects of seed/*.yaml
+    local file deadline=$((SECONDS + LAB_WAIT_VIP)) answer
+    for file in "$LAB_HOME"/seed/*.yaml; do
+        until answer=$(sed "s|@VIP@|$LAB_VIP|g" "$file" | put_objects "$file" 2>&1); do
+            ((SECONDS < deadline)) || fail "objects of the cluster could not be made: $(tail -n1 <<<"$answer")" "$file" "lab kubectl get nodes"
+            sleep 0.3
+        done
+    done
 }
 
-apply_seed() { # FILE
-    local deadline=$((SECONDS + LAB_WAIT_VIP)) answer
-    until answer=$(sed "s|@VIP@|$LAB_VIP|g" "$LAB_HOME/seed/$1" | lab_kubectl apply -f - 2>&1); do
-        ((SECONDS < deadline)) || fail "it could not be applied: $(tail -n1 <<<"$answer")" "$LAB_HOME/seed/$1" "lab kubectl get nodes"
-        sleep 0.3
-    done
+put_objects() { # FILE, its text from stdin. What kubeadm keeps is made once: an upgrade changes it, and that is to stay
+    case ${1##*/} in
+    kubeadm.yaml) lab_kubectl -n kube-system get configmap kubeadm-config -o name || lab_kubectl create -f - ;;
+    *) lab_kubectl apply -f - ;;
+    esac
 }
 
 wait_for_nodes() {

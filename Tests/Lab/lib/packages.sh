@@ -25,6 +25,7 @@ add_kubernetes_packages() { # TARGET
     (
         build_packages "$work" "$root$LAB_PACKAGES"
         sign_repositories "$work" "$root$LAB_PACKAGES"
+        chmod -R a+rX "$root$LAB_PACKAGES" # they are served by www-data
         install_packages "$root"
     ) >>"$LAB_CACHE/build.log" 2>&1 9>&- &
     wait $! || code=$?

@@ -1,20 +1,22 @@
 # shellcheck shell=bash
-# The cached root file system: debootstrap once, etcd of a newer suite unpacked into it, then shared read-only by all hosts.
-# It is built under a temporary name and renamed when complete, so an interrupted build is never half used.
+# The cached root file system: debootstrap once, etcd of a newer suite unpacked into it (the base); then Kubernetes' packages in a copy
+# made of links, which takes seconds when a stand-in has changed. That root is shared read-only by all hosts.
+# Both are built under a temporary name and renamed when complete, so an interrupted build is never half used.
 
 package_list() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$LAB_HOME/packages/$1"; }
 
-root_key() { # what the root depends on: lists, the code that builds it, suite and architecture
+base_key() { # what the base depends on: lists, the code that builds it, suite and architecture
     {
         package_list root
         package_list newer
         cat "$LAB_HOME/lib/root.sh" "$LAB_HOME/seed/fill"
-        package_sources
         printf '%s %s\n' "$(apt_source suite)" "$(dpkg --print-architecture)"
     } | sha256sum | cut -c1-12
 }
 
-root_path() { printf '%s/root-%s\n' "$LAB_CACHE" "$(root_key)"; }
+base_path() { printf '%s/base-%s\n' "$LAB_CACHE" "$(base_key)"; }
+
+root_path() { printf '%s/root-%s-%s\n' "$LAB_CACHE" "$(base_key)" "$(package_sources | sha256sum | cut -c1-8)"; }
 
 # Mirror, suite and keyring as this machine's apt has them: the first deb822 stanza that is no update or security suite.
 apt_source() { # uri | suite | keyring
@@ -53,24 +55,41 @@ newer_suite() {
 }
 
 ensure_root() {
-    local root building
+    local root
     root=$(root_path)
     [[ ! -d $root ]] || return 0
     mkdir -p "$LAB_CACHE/debs"
-    discard_tree "$LAB_CACHE"/root-*.building
-    building=$root.building
-    phase "debootstrap of the root (log: $LAB_CACHE/build.log)" bootstrap_root "$building"
-    phase "etcd and kubectl from $(newer_suite)" add_newer_packages "$building"
-    phase "lab user, etcd image, services" customise_root "$building"
-    phase "Kubernetes' packages and their repositories" add_kubernetes_packages "$building"
-    phase "seed of etcd" seed_etcd "$building"
-    sync -f "$building"
-    mv -T "$building" "$root"
+    discard_tree "$LAB_CACHE"/*.building
+    ensure_base
+    phase "Kubernetes' packages and their repositories" make_root "$root.building"
+    sync -f "$root.building"
+    mv -T "$root.building" "$root"
     discard_old_roots "$root"
 }
 
-discard_old_roots() { # CURRENT: those of earlier versions that no host stands on
+# Nothing writes into a file of the copy, which would be one of the base: dpkg and apt replace files, what they append to is made anew.
+make_root() { # TARGET
+    cp -al "$(base_path)" "$1"
+    rm -f "$1"/var/log/{dpkg.log,apt/*.log,apt/*.log.xz,alternatives.log}
+    add_kubernetes_packages "$1"
+}
+
+ensure_base() {
+    local base building
+    base=$(base_path)
+    [[ ! -d $base ]] || return 0
+    building=$base.building
+    phase "debootstrap of the root (log: $LAB_CACHE/build.log)" bootstrap_root "$building"
+    phase "etcd and kubectl from $(newer_suite)" add_newer_packages "$building"
+    phase "lab user, etcd image, services" customise_root "$building"
+    phase "seed of etcd" seed_etcd "$building"
+    sync -f "$building"
+    mv -T "$building" "$base"
+}
+
+discard_old_roots() { # CURRENT: those of earlier versions that no host stands on, and their bases
     local old
+    for old in "$LAB_CACHE"/base-*; do [[ $old == "$(base_path)" ]] || discard_tree "$old"; done
     for old in "$LAB_CACHE"/root-*; do
         [[ $old != "$1" && $old != "$(cat "$LAB_STATE/lower" 2>/dev/null || true)" ]] || continue
         ! grep -q "lowerdir=$old," /proc/mounts || continue

@@ -16,6 +16,8 @@ usage: lab fault …                                   mended by
   disk fill HOST PATH SIZE    a full disk of SIZE    disk heal HOST     an empty file system is mounted on PATH; what was
   disk small HOST PATH SIZE   an empty one of SIZE   disk heal HOST     there is hidden until it is mended
   hostkey flip HOST           new ssh host keys      hostkey heal HOST
+  kubeadm stop HOST PHASE     it waits in a phase    kubeadm heal HOST  phases: head of standins/kubeadm, e.g. wait:kube-apiserver
+  kubeadm fail HOST PHASE     it fails in a phase    kubeadm heal HOST
   power off HOST              as if the power went   power on HOST
   list                        the faults that are set
   heal-all                    mends everything
@@ -56,6 +58,7 @@ forget_volatile_faults() { # HOST: what was set in the memory of a host that is 
     forget_faults "network.$1"
     forget_faults "disk.$1"
     forget_faults "service.$1"
+    forget_faults "kubeadm.$1"
 }
 
 heal_all() {
@@ -198,6 +201,19 @@ fault_hostkey_heal() { # HOST
         cd /etc/ssh
         [[ ! -d lab-true-keys ]] || { cp -a lab-true-keys/. . && rm -rf lab-true-keys && { systemctl try-restart ssh || true; }; }'
     forget_faults "hostkey.$1"
+}
+
+fault_kubeadm_stop() { kubeadm_hook "$1" sleep "${2-}" stops; } # HOST PHASE
+fault_kubeadm_fail() { kubeadm_hook "$1" fail "${2-}" fails; }   # HOST PHASE
+kubeadm_hook() { # HOST HOOK PHASE WORD
+    need "$3" "the phase, such as between-moves:kube-scheduler"
+    record_fault "kubeadm.$1" "kubeadm $4 on $1 in the phase $3" fault_kubeadm_heal "$1"
+    # shellcheck disable=SC2016 # expanded inside the host
+    enter_host "$1" sh -c 'mkdir -p /run/rollbook-lab && printf "%s\n" "$2" >"/run/rollbook-lab/kubeadm-$1"' sh "$2" "$3"
+}
+fault_kubeadm_heal() { # HOST
+    enter_host "$1" rm -f /run/rollbook-lab/kubeadm-sleep /run/rollbook-lab/kubeadm-fail
+    forget_faults "kubeadm.$1"
 }
 
 fault_power_off() { # HOST

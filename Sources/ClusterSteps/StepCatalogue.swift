@@ -37,12 +37,16 @@ extension StepRegistry {
         registry.register(UncordonNode.self)
         registry.register(VerifyRestored.self)
         registry.register(WaitForWorkloads.self)
+        registry.register(ControlPlaneReadyGate.self)
         registry.register(EtcdHealthyGate.self)
         registry.register(EtcdQuorumGate.self)
+        registry.register(NodeReadyGate.self)
         registry.register(RemovableGate.self)
         registry.register(ReplaceableGate.self)
         registry.register(SnapshotReadyGate.self)
         registry.register(PreflightGate.self)
+        registry.register(UpgradeReadyGate.self)
+        registry.register(WorkloadsGate.self)
         return registry
     }
 }

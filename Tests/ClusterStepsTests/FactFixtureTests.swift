@@ -27,6 +27,8 @@ enum Fixtures {
             InstalledVersions(cluster.paths), ContainerRuntime(), EtcdDiskLatency(),
             PackageSources(), APIServerReadiness(of: host, in: cluster),
             PackageSources(), ControlPlanePods(paths: cluster.paths),
+            KubernetesPackages(), KubernetesRepository(for: KubernetesVersion("1.32.13")),
+            KubeadmState(paths: cluster.paths),
         ]
     }
 

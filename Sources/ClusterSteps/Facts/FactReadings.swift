@@ -47,6 +47,18 @@ package struct FactReadings: Sendable {
             { EtcdInstallation(paths: $1.paths) },
             where: { host, cluster in cluster.etcdHosts.contains { $0.name == host.name } }
         )
+        readings.add(
+            { _, _ in KubernetesPackages() },
+            where: { host, _ in host.role == .master || host.role == .worker }
+        )
+        readings.add(
+            { _, _ in KubernetesRepository() },
+            where: { host, _ in host.role == .master || host.role == .worker }
+        )
+        readings.add(
+            { KubeadmState(paths: $1.paths) },
+            where: { host, _ in host.role == .master || host.role == .worker }
+        )
         readings.add({ CertificateAuthority(pki: $1.paths.pki) }, where: { host, _ in host.role == .master })
         readings.add(
             { host, cluster in

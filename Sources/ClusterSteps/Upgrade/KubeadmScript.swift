@@ -52,7 +52,8 @@ enum KubeadmScript {
             pods=; for c in $components; do
                 [ "$c" != etcd ] || [ -n "$data" ] || continue
                 pods="$pods $c"
-                [ ! -f "/var/lib/rollbook-host/parked/$c.yaml" ] || fail "$c is parked: $manifests/$c.yaml is kept in /var/lib/rollbook-host/parked"
+                [ -f "$manifests/$c.yaml" ] || [ ! -f "/var/lib/rollbook-host/parked/$c.yaml" ] ||
+                    fail "$c is parked: $manifests/$c.yaml is kept in /var/lib/rollbook-host/parked"
                 if [ ! -f "$manifests/$c.yaml" ]; then
                     old=$(backup_of "$c"); [ -n "$old" ] || fail "$manifests/$c.yaml is not there, and kubeadm kept no copy of it"
                     new=$manifests/.rollbook-$c.yaml

@@ -17,9 +17,7 @@ package enum KubeadmSituation: Sendable, Hashable {
     /// Nothing that kubeadm could mend.
     case hopeless(String)
 
-    /// Judges a host.
-    ///
-    /// - Parameter hasEtcd: whether etcd is one of its static pods.
+    /// Judges a host; `hasEtcd` says whether etcd is one of its static pods.
     package static func of(
         _ state: KubeadmState.Value,
         kubeadm: KubernetesVersion?,

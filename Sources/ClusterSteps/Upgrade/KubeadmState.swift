@@ -1,6 +1,6 @@
 package import ClusterModel
 package import RemoteShell
-package import RunEngine
+import RunEngine
 
 /// What kubeadm has done on a host, and what an interrupted upgrade left of it.
 ///

@@ -1,6 +1,6 @@
 package import ClusterModel
 package import RemoteShell
-package import RunEngine
+import RunEngine
 
 /// Kubernetes' packages on a host: what is installed, what is held, and what really runs.
 package struct KubernetesPackages: Fact {
@@ -62,7 +62,8 @@ package struct KubernetesPackages: Fact {
         guard answer.exitCode == 0 else {
             throw OperatorMessage(
                 .refused,
-                answer.errorText.split(separator: "\n").last.map(String.init) ?? "no answer"
+                String(decoding: answer.errorOutput, as: UTF8.self).split(separator: "\n").last.map(String.init)
+                    ?? "no answer"
             )
         }
         _ = try output.lines("end")

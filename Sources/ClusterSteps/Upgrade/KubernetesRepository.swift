@@ -1,6 +1,6 @@
 package import ClusterModel
 package import RemoteShell
-package import RunEngine
+import RunEngine
 
 /// Which package repositories of Kubernetes a host is configured for, and which versions its own lists have on offer.
 package struct KubernetesRepository: Fact {

@@ -13,7 +13,7 @@ enum RepositoryEntries {
             function minor(u) { return match(u, /\\/v1\\.[0-9]+(\\/|$)/) ? substr(u, RSTART + 4) + 0 : "-" }
             function ours(u) {
                 if (u ~ /addons:|cri-o|apt\\.kubernetes\\.io|packages\\.cloud\\.google\\.com/) return 0
-                return u ~ /pkgs\\.k8s\\.io|core:\\/(stable|prerelease):|kubernetes|k8s/ || (f ~ /kube|k8s/ && u ~ /:\\//)
+                return u ~ /pkgs\\.k8s\\.io|core:\\/(stable|prerelease):|kubernetes|k8s/ || ((f " " id) ~ /kube|k8s/ && u ~ /:\\//)
             }
             function tell(u, key, id) { if (ours(u)) print f, u, minor(u), (key == "" ? "-" : key), (id == "" ? "-" : id) }
             function swap(text,   i) {

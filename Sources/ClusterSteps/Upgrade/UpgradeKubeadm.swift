@@ -1,4 +1,4 @@
-package import ClusterModel
+import ClusterModel
 package import Journal
 import RemoteShell
 package import RunEngine

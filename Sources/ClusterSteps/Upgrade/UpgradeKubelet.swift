@@ -1,4 +1,4 @@
-package import ClusterModel
+import ClusterModel
 package import Journal
 import RemoteShell
 package import RunEngine
@@ -168,8 +168,9 @@ package struct UpgradeKubelet: Step {
         guard Self.isDone(found, try wanted) else {
             return .notDone(detail: "the kubelet that runs is \(found.runningKubelet?.description ?? "none")")
         }
+        let before = try await PackageManager.previous(of: Self.names, context)
         return .done(
-            output: try JSONValue(encoding: Output(PackageManager.previous(of: Self.names, context), wanted)),
+            output: try JSONValue(encoding: Output(before, wanted)),
             detail: "the kubelet that runs is \(version)"
         )
     }

@@ -133,7 +133,7 @@ struct UpgradeHostTree {
         try changing(
             "curl",
             "case \"$*\" in *healthz*) printf ok; exit ;; esac\n[ ! -e @/state/no-key ] || { echo 'curl: (22) 404' >&2; exit 22; }\n"
-                + "while [ \"$1\" != -o ]; do shift; done; echo 'new key' >\"$2\""
+                + "while [ \"$1\" != -o ]; do shift; done; echo '-----BEGIN PGP PUBLIC KEY BLOCK-----' >\"$2\""
         )
         try program("sleep", "exit 0")
         try program("kubelet", "echo Kubernetes v$(cut -d- -f1 @/state/packages/kubelet)")

@@ -103,7 +103,7 @@ enum KubeadmScript {
             [ -z "$known" ] || [ "$known" = "v$version" ] || fail "the cluster is at $known by ConfigMap kubeadm-config; its masters come first"
             set -- upgrade node "$@" ;;
         esac
-        printf '%s' "$version" >"$begun.new" && sync "$begun.new" && mv -fT "$begun.new" "$begun" && sync "${begun%/*}" || exit 1
+        printf '%s\\n' "$version" >"$begun.new" && sync "$begun.new" && mv -fT "$begun.new" "$begun" && sync "${begun%/*}" || exit 1
         (umask 077; printf '%s kubeadm %s\\n' "$(date -u +%FT%TZ)" "$*" >>"$log")
         KUBECONFIG=$conf kubeadm "$@" >>"$log" 2>&1; code=$?
         sync "$log"
@@ -111,7 +111,7 @@ enum KubeadmScript {
         if [ "$role" = master ]; then
             for c in kube-apiserver kube-controller-manager kube-scheduler; do
                 grep -Eq "image:.*[:]v$version[\\"']?(@.*)?\\$" "$manifests/$c.yaml" ||
-                    fail "kubeadm ended with 0, but $c.yaml has$(sed -n 's/^ *image:/ /p' "$manifests/$c.yaml" | head -n 1)"
+                    fail "kubeadm ended with 0, but $c.yaml has$(sed -n 's/^ *image: */ /p' "$manifests/$c.yaml" | head -n 1)"
             done
         fi
         rm -f "$begun"; sync "${begun%/*}"

@@ -62,7 +62,7 @@ package struct KubeadmState: Fact {
         echo '[cut]'; [ ! -f "$config" ] || find "$tmp" -maxdepth 1 -name 'kubeadm-upgraded-manifests*' -newer "$config" 2>/dev/null | head -n 1
         echo '[written]'
         own=$(command -v kubeadm) && made=$(stat -Lc %Z "$own") && wrote=$(stat -c %Y "$config" 2>/dev/null) && [ "$wrote" -ge "$made" ] && echo yes
-        echo '[begun]'; cat "$begun" 2>/dev/null
+        echo '[begun]'; echo "$(cat "$begun" 2>/dev/null)"
         echo '[process]'; upgrading
         d=$tmp; [ -d "$d" ] || d=$kubernetes
         echo '[free]'; echo "$(($(stat -f -c '%a * %S' "$d" 2>/dev/null || echo 0)))"

@@ -53,7 +53,7 @@ package struct KubernetesPackages: Fact {
         pid=$(timeout 2 systemctl show -p MainPID --value kubelet 2>/dev/null); exe="/proc/${pid:-0}/exe"
         echo '[running]'; [ "${pid:-0}" = 0 ] || timeout 2 "$exe" --version 2>/dev/null
         echo '[current]'; [ "${pid:-0}" = 0 ] || case $(readlink "$exe") in *' (deleted)' | '') ;; *) echo yes ;; esac
-        echo '[released]'; cat "$store/held" 2>/dev/null
+        echo '[released]'; echo "$(cat "$store/held" 2>/dev/null)"
         echo '[end]'
         """
 

@@ -27,11 +27,12 @@ package struct KubernetesRepository: Fact {
         /// Versions of kubeadm that can be installed now, without asking a server.
         package let offered: [KubernetesVersion]
 
-        /// The entry to change for a minor: the newest that is not above it, else the oldest.
+        /// The entry to change for a minor: the newest that is not above it, else the oldest, else one that names no minor.
         package func entry(toward minor: Int) -> Entry? {
-            if entries.contains(where: { $0.minor == nil }) { return entries.first { $0.minor == nil } }
-            let below = entries.filter { ($0.minor ?? 0) <= minor }
-            return below.max { ($0.minor ?? 0) < ($1.minor ?? 0) } ?? entries.min { ($0.minor ?? 0) < ($1.minor ?? 0) }
+            let named = entries.filter { $0.minor != nil }
+            let below = named.filter { ($0.minor ?? 0) <= minor }
+            return below.max { ($0.minor ?? 0) < ($1.minor ?? 0) } ?? named.min { ($0.minor ?? 0) < ($1.minor ?? 0) }
+                ?? entries.first
         }
     }
 

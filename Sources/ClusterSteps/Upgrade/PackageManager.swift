@@ -21,7 +21,7 @@ enum PackageManager {
         export DEBIAN_FRONTEND ZYPP_LOCK_TIMEOUT
         pm=; for p in apt-get dnf zypper; do if command -v "$p" >/dev/null 2>&1; then pm=$p; break; fi; done
         all=--disableexcludes=all; source=; down=
-        [ "$pm" != dnf ] || case $(dnf --version 2>/dev/null) in *dnf5*) all='--setopt=disable_excludes=*' ;; esac
+        [ "$pm" != dnf ] || case $(timeout 3 dnf --version 2>/dev/null) in *dnf5*) all='--setopt=disable_excludes=*' ;; esac
         installed() {
             case $pm in
             apt-get) dpkg-query -W -f '${db:Status-Status} ${Version}\\n' "$1" 2>/dev/null | sed -n 's/^installed //p' ;;

@@ -13,7 +13,7 @@ enum RepositoryEntries {
             function minor(u) { return match(u, /\\/v1\\.[0-9]+(\\/|$)/) ? substr(u, RSTART + 4) + 0 : "-" }
             function ours(u) {
                 if (u ~ /addons:|cri-o|apt\\.kubernetes\\.io|packages\\.cloud\\.google\\.com/) return 0
-                return u ~ /pkgs\\.k8s\\.io|core:\\/(stable|prerelease):|kubernetes|k8s/ || ((f " " id) ~ /kube|k8s/ && u ~ /:\\//)
+                return u ~ /pkgs\\.k8s\\.io|core:\\/(stable|prerelease):|kubernetes|k8s/ || ((f " " id) ~ /kube|k8s/ && minor(u) != "-")
             }
             function tell(u, key, id) { if (ours(u)) print f, u, minor(u), (key == "" ? "-" : key), (id == "" ? "-" : id) }
             function swap(text,   i) {
@@ -81,7 +81,7 @@ enum RepositoryEntries {
             entries | awk -v m="$1" '$3 == "-" { if (plain == "") plain = $0; next }
                 $3 + 0 <= m + 0 { if (low == "" || $3 + 0 > l) { low = $0; l = $3 + 0 }; next }
                 { if (high == "" || $3 + 0 < h) { high = $0; h = $3 + 0 } }
-                END { b = plain != "" ? plain : low != "" ? low : high; if (b != "") print b }'
+                END { b = low != "" ? low : high != "" ? high : plain; if (b != "") print b }'
         }
         use_minor() {
             best=$(choose "$1")

@@ -10,25 +10,25 @@ enum RepositoryScript {
         sum_of() { sha256sum <"$1" | cut -d' ' -f1; }
         put() {
             (umask 077; mkdir -p "$kept") && mkdir -p "${1%/*}" || exit 1
-            n=$kept/$(name_of "$1"); new=${1%/*}/.rollbook-new
+            n=$kept/$(name_of "$1"); fresh=${1%/*}/.rollbook-new
             if [ ! -e "$n" ] && [ ! -e "$n.absent" ]; then
                 grep -qxF "$1" "$kept/files" 2>/dev/null || printf '%s\\n' "$1" >>"$kept/files"
                 if [ -e "$1" ]; then cp -p -- "$1" "$n.new" && sync "$n.new" && mv -T -- "$n.new" "$n"; else : >"$n.absent"; fi \\
                     && sync "$kept" || fail "$1 cannot be kept in $kept"
             fi
-            rm -f "$new"; if [ -e "$1" ]; then cp -p -- "$1" "$new"; else : >"$new" && chmod 644 "$new"; fi \\
-                && cat >"$new" && sum_of "$new" >"$n.written" && sync "$n.written" "$new" && mv -fT -- "$new" "$1" && sync "${1%/*}" \\
+            rm -f "$fresh"; if [ -e "$1" ]; then cp -p -- "$1" "$fresh"; else : >"$fresh" && chmod 644 "$fresh"; fi \\
+                && cat >"$fresh" && sum_of "$fresh" >"$n.written" && sync "$n.written" "$fresh" && mv -fT -- "$fresh" "$1" && sync "${1%/*}" \\
                 || fail "$1 cannot be written"
         }
         put_back() {
             [ -e "$kept/files" ] || return 0
             while IFS= read -r f; do
-                n=$kept/$(name_of "$f"); new=${f%/*}/.rollbook-new; [ -e "$n.written" ] || continue
+                n=$kept/$(name_of "$f"); fresh=${f%/*}/.rollbook-new; [ -e "$n.written" ] || continue
                 if [ -e "$f" ] && [ "$(sum_of "$f")" != "$(cat "$n.written")" ]; then
                     [ -e "$n" ] && cmp -s "$n" "$f" || echo "$f was changed by somebody else meanwhile and stays as it is" >&2
                     continue
                 fi
-                if [ -e "$n" ]; then cp -p -- "$n" "$new" && sync "$new" && mv -fT -- "$new" "$f"
+                if [ -e "$n" ]; then cp -p -- "$n" "$fresh" && sync "$fresh" && mv -fT -- "$fresh" "$f"
                 elif [ -e "$n.absent" ]; then rm -f -- "$f"; fi || fail "$f cannot be put back"
                 sync "${f%/*}"
             done <"$kept/files"
@@ -51,16 +51,22 @@ enum RepositoryScript {
         if [ "$pm" = apt-get ]; then
             [ -n "$file" ] || key="/etc/apt/keyrings/kubernetes-apt-keyring.gpg"
             if [ "$key" != - ]; then
-                work=$(mktemp -d) && said=$(fetch "${new%/}/Release.key" "$work/key" 2>&1) && [ -s "$work/key" ]
-                case $?:$key in
-                0:*.asc) put "$key" <"$work/key" ;;
-                0:*) command -v gpg >/dev/null 2>&1 || fail 'gpg is not there to unpack the key of the repository; install gnupg'
-                    gpg --homedir "$work" --batch --yes --quiet --dearmor -o "$work/ring" "$work/key" && [ -s "$work/ring" ] \\
-                        || { rm -rf "$work"; fail "what ${new%/}/Release.key holds is no key"; }
-                    put "$key" <"$work/ring" ;;
-                *) rm -rf "$work"; [ -s "$key" ] || fail "the key ${new%/}/Release.key cannot be fetched: $(printf '%s\\n' "$said" | tail -n 1)"
-                    echo "the key cannot be fetched anew, so $key stays: $(printf '%s\\n' "$said" | tail -n 1)" ;;
-                esac
+                work=$(mktemp -d) || exit 1
+                unpack() {
+                    case $key in
+                    *.asc) grep -q 'BEGIN PGP PUBLIC KEY' "$work/key" && cp "$work/key" "$work/ring" ;;
+                    *) gpg --homedir "$work" --batch --yes --quiet --dearmor -o "$work/ring" "$work/key" 2>/dev/null && [ -s "$work/ring" ] ;;
+                    esac
+                }
+                why=; from=${new%/}/Release.key
+                if ! said=$(fetch "$from" "$work/key" 2>&1); then why="the key $from cannot be fetched: $(printf '%s\\n' "$said" | tail -n 1)"
+                elif unpack; then put "$key" <"$work/ring"
+                elif command -v gpg >/dev/null 2>&1; then why="what $from holds is no key"
+                else why="gpg, which unpacks the key $from, is not there"; fi
+                if [ -n "$why" ]; then
+                    [ -s "$key" ] || { rm -rf "$work"; fail "$why"; }
+                    echo "$why; $key stays"
+                fi
                 rm -rf "$work"
             fi
         fi

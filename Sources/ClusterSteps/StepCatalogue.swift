@@ -18,6 +18,8 @@ extension StepRegistry {
         registry.register(DefragmentEtcd.self)
         registry.register(DisarmEtcd.self)
         registry.register(DrainNode.self)
+        registry.register(DrainBackend.self)
+        registry.register(EnableBackend.self)
         registry.register(JoinEtcd.self)
         registry.register(MoveEtcdLeader.self)
         registry.register(OpenBackup.self)

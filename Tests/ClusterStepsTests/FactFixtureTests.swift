@@ -15,7 +15,7 @@ enum Fixtures {
     static func facts(about host: ClusterModel.Host, in cluster: Cluster) -> [any Fact] {
         [
             DialledPorts(DialPlan(of: host, in: cluster)), HostAddresses(cluster.paths),
-            LoadBalancerState(cluster.paths), PortListeners(),
+            LoadBalancerState(cluster.paths), HAProxyServers(cluster.paths), PortListeners(),
             DiskSpace(paths: cluster.paths), HardwareSize(), HostSecurity(), KernelModules(), OperatingSystem(),
             PackageState(), RootAccess(), SwapState(), SysctlState(keys: CheckSysctl.wanted.keys.sorted()),
             MachineIdentity(),

@@ -59,6 +59,7 @@ package struct FactReadings: Sendable {
             { KubeadmState(paths: $1.paths) },
             where: { host, _ in host.role == .master || host.role == .worker }
         )
+        readings.add({ HAProxyServers($1.paths) }, where: { host, _ in host.role == .loadBalancer })
         readings.add({ CertificateAuthority(pki: $1.paths.pki) }, where: { host, _ in host.role == .master })
         readings.add(
             { host, cluster in

@@ -281,6 +281,7 @@ package struct Planner: Sendable {
                 registry: registry,
                 inputs: inputs,
                 allowed: allowed,
+                without: without,
                 skipped: skipped,
                 used: &used
             )

@@ -20,6 +20,7 @@ struct StageDraft {
         registry: StepRegistry,
         inputs: InputValues,
         allowed: Set<HostName>,
+        without: [HostName],
         skipped: Set<String>,
         used: inout [String: Int]
     ) throws {
@@ -27,8 +28,8 @@ struct StageDraft {
         hosts = selected.hosts.filter { allowed.contains($0.name) }
         source = stage
         let targets =
-            hosts.map { StepTarget(host: $0, cluster: cluster) }
-            + (selected.controller ? [StepTarget(host: nil, cluster: cluster)] : [])
+            hosts.map { StepTarget(host: $0, cluster: cluster, without: without) }
+            + (selected.controller ? [StepTarget(host: nil, cluster: cluster, without: without)] : [])
         maxFailures = stage.maxFailures?.hosts(of: targets.count)
         (batches, cap) = Self.batches(of: targets.map(\.name), pace: stage.pace)
 

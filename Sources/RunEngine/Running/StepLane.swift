@@ -47,7 +47,11 @@ struct StepTurn {
     var undoing: JSONValue?
 
     var target: StepTarget {
-        StepTarget(host: executor.plan.cluster.host(named: planned.host), cluster: executor.plan.cluster)
+        StepTarget(
+            host: executor.plan.cluster.host(named: planned.host),
+            cluster: executor.plan.cluster,
+            without: executor.plan.without ?? []
+        )
     }
 
     var mayRepeat: Bool { planned.stepClass == .read || planned.stepClass == .idempotent }

@@ -82,10 +82,13 @@ package struct StepTraits: Sendable, Hashable {
 package struct StepTarget: Sendable {
     package let host: Host?
     package let cluster: Cluster
+    /// Hosts that a person left out of the plan (`--without`): a step that minds hosts besides its own does without them.
+    package let without: [HostName]
 
-    package init(host: Host?, cluster: Cluster) {
+    package init(host: Host?, cluster: Cluster, without: [HostName] = []) {
         self.host = host
         self.cluster = cluster
+        self.without = without
     }
 
     package var name: HostName { host?.name ?? .controller }

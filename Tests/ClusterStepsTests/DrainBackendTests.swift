@@ -171,6 +171,24 @@ struct DrainBackendTests {
         #expect(failing.lb1.now.servers[0].admin == 0)
     }
 
+    @Test("all API servers are closed and opened again on each load balancer, but for those an operator had closed")
+    func closed() async throws {
+        let world = World()
+        world.lb1.change("master3") { $0.admin = 1 }
+        let plan = try await world.plan(World.call("close"), on: "loadBalancers")
+        #expect(plan.obstacles == [])
+        let (ending, _) = try await world.run(plan)
+        #expect(ending.exitCode == .done, "\(ending.problems)")
+        for proxy in [world.lb1, world.lb2] {
+            #expect(proxy.now.servers.map(\.admin) == [1, 1, 1])
+            #expect(proxy.now.servers.map(\.sessions).reduce(0, +) == (proxy === world.lb1 ? 3 : 0))
+        }
+        let back = try await world.run(try await world.plan(World.call("open"), on: "loadBalancers")).ending
+        #expect(back.exitCode == .done, "\(back.problems)")
+        #expect(world.lb1.now.servers.map(\.admin) == [0, 0, 1] && world.lb2.now.servers.map(\.admin) == [0, 0, 0])
+        #expect((world.lb1.now.servers + world.lb2.now.servers).allSatisfy { $0.heldBy == nil })
+    }
+
     @Test("a run that is given up puts back what it drained, and only that")
     func undone() async throws {
         let world = World()

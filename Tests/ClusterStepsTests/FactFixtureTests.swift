@@ -51,7 +51,20 @@ enum Fixtures {
             .replacing("{vip}", with: cluster.vip ?? "10.77.0.100")
             .replacing("{dialled}", with: DialPlan(of: host, in: cluster).everythingOpen)
             .replacing("{hex}", with: hex(of: host))
+            .replacing("{servers}", with: servers(of: cluster))
+            .replacing("{counters}", with: counters(of: cluster))
         return ProbeBatch.Answer(exitCode: 0, output: Array(text.utf8))
+    }
+
+    /// The masters as HAProxy's servers, all of them in service.
+    private static func servers(of cluster: Cluster) -> String {
+        cluster.hosts(in: .master).enumerated()
+            .map { "3 api \($0 + 1) \($1.name) \($1.clusterAddress) 2 0 \(cluster.apiPort)" }
+            .joined(separator: "\n")
+    }
+
+    private static func counters(of cluster: Cluster) -> String {
+        cluster.hosts(in: .master).map { "api,\($0.name),3,UP" }.joined(separator: "\n")
     }
 
     /// 32 hexadecimal digits that are a host's own.

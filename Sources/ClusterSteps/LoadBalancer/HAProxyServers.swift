@@ -142,6 +142,10 @@ package struct HAProxyServers: Fact {
             "nginx balances there, and cannot drain at run time",
             { _ in "write 'down' behind this server in its configuration, nginx -s reload, then leave it out" }
         ),
+        "container": (
+            "HAProxy runs in a container there, out of reach",
+            { _ in "put this server into drain by hand, then leave it out" }
+        ),
         "stopped": ("HAProxy does not run", { _ in "systemctl start haproxy" }),
         "socket": (
             "HAProxy has no stats socket",

@@ -12,10 +12,12 @@ import RemoteShell
 enum HAProxySocket {
     /// The functions; `held` is where notes on servers that a run took out of service are kept, as `BACKEND,SERVER`.
     static let functions: StaticString = """
-        config=$1; shift; held=/var/lib/rollbook-host/held; problem=; socket=; client=; files=; pids=; workers=0
+        config=$1; shift; held=/var/lib/rollbook-host/held; problem=; socket=; client=; files=; pids=; workers=0; boxed=
         export LC_ALL=C
         for d in /proc/[0-9]*; do
             if read -r c 2>/dev/null <"$d/comm" && [ "$c" = haproxy ]; then
+                # One in a container has files and a socket of its own there.
+                if [ "$(readlink "$d/ns/pid")" != "$(readlink /proc/self/ns/pid)" ]; then boxed=yes; continue; fi
                 pids="$pids ${d##*/}"
                 [ -n "$files" ] || files=$(tr '\\0' '\\n' 2>/dev/null <"$d/cmdline" | sed -n '/^-f$/{n;p;}')
             fi
@@ -44,6 +46,7 @@ enum HAProxySocket {
             if ! command -v haproxy >/dev/null 2>&1; then
                 problem=absent; ! command -v nginx >/dev/null 2>&1 || problem=nginx
             fi
+            [ -z "$boxed" ] || problem=container
         elif [ -z "$sockets" ]; then problem=socket
         elif [ -z "$socket" ]; then problem=level
         elif [ ! -e "$socket" ]; then problem=gone
@@ -82,7 +85,9 @@ enum HAProxySocket {
         [ -z "$problem" ] || { echo "HAProxy cannot be asked: $problem" >&2; exit 1; }
         mark=$held/$(printf %s "$1" | tr / ,)
         mkdir -p "$held" && printf '%s\\n' "$2" >"$mark.new" && sync "$mark.new" && mv -T -- "$mark.new" "$mark" || exit 1
-        ask "set server $1 state $3"
+        said=$(ask "set server $1 state $3") || exit 1
+        [ -z "$said" ] || rm -f -- "$mark"
+        printf '%s\\n' "$said"
 
         """
 

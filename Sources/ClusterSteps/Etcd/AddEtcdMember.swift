@@ -1,5 +1,5 @@
-import ClusterModel
-package import Journal
+package import ClusterModel
+import Journal
 import RemoteShell
 package import RunEngine
 
@@ -7,13 +7,8 @@ package import RunEngine
 ///
 /// A learner does not count for quorum, so one that never starts costs nothing (etcd "Learner", 3.4 and later). Source of the
 /// order: kubeadm's `join phase control-plane-join etcd`.
-package struct AddEtcdMember: Step {
-    package static let signature = KindSignature(
-        kind: "etcd.member-add",
-        summary: "Put a host on etcd's member list as a learner",
-        parameters: [EtcdMemberParameter.parameter]
-    )
-    package static let stepClass = StepClass.guarded
+package struct AddEtcdMember: MemberStep {
+    package static let signature = memberSignature("add", "Put a host on etcd's member list as a learner")
     package static let reversal = Reversal.undoable
 
     package let member: String
@@ -25,15 +20,8 @@ package struct AddEtcdMember: Step {
         package let initialCluster: String
     }
 
-    package func facts(on target: StepTarget) -> [FactRequest] {
-        EtcdSurvivors.facts(of: member, in: target.cluster)
-    }
-
-    package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
-        let host = try EtcdMemberParameter.host(member, in: target.cluster)
-        let (view, otherwise) = try await MemberChange.survivors(facts, on: target, about: host)
-        guard let view else { return otherwise }
-        return .change([
+    package func decide(_ view: EtcdSurvivors, about host: Host) throws -> Decision {
+        .change([
             PlannedChange(
                 "add \(view.name) at \(view.peerURL) as a learner, which does not count for quorum",
                 commands: ["etcdctl member add \(view.name) --peer-urls=\(view.peerURL) --learner"]
@@ -42,8 +30,7 @@ package struct AddEtcdMember: Step {
     }
 
     package func perform(_ context: StepContext) async throws -> Output {
-        let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         let present = try view.entry(in: try await MemberChange.members(context))
         if let present, !present.name.isEmpty {
             throw OperatorMessage(
@@ -75,8 +62,7 @@ package struct AddEtcdMember: Step {
         """
 
     package func probe(_ context: StepContext) async throws -> Probe {
-        let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         let list = try await MemberChange.members(context)
         guard try view.entry(in: list) != nil else {
             return .notDone(detail: "\(member) is not on the member list")
@@ -89,8 +75,7 @@ package struct AddEtcdMember: Step {
 
     /// Takes a learner off the list; one that votes by now is part of the cluster, and stays.
     package func undo(_ output: Output, _ context: StepContext) async throws {
-        let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         guard let entry = try view.entry(in: try await MemberChange.members(context)), entry.isLearner else { return }
         _ = try await MemberChange.perform("again member remove \"$1\" || exit 1", [entry.hexID], context)
     }

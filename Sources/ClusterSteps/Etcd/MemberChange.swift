@@ -1,24 +1,44 @@
-import ClusterModel
+package import ClusterModel
 import FoundationEssentials
+package import Journal
 import RemoteShell
-import RunEngine
+package import RunEngine
 
-/// What the steps that change the member list have in common: done on one survivor, the others have nothing to do.
-enum MemberChange {
-    /// The survivors' view when this target is the one to act; else the decision that it has nothing to do.
-    static func survivors(
-        _ facts: any FactReader,
-        on target: StepTarget,
-        about member: Host
-    ) async throws -> (view: EtcdSurvivors?, otherwise: Decision) {
-        guard target.name != member.name else { return (nil, .noop("it is done through another member")) }
-        let view = try await EtcdSurvivors(facts, of: member)
-        guard let chosen = view.chosen else {
-            return (nil, .blocked(OperatorMessage(.refused, "no other member of etcd is healthy")))
-        }
-        return chosen == target.name ? (view, .noop("")) : (nil, .noop("it is done on \(chosen)"))
+/// A step that changes the member list for the sake of one `member`: done on the first healthy other one, the rest have nothing to do.
+package protocol MemberStep: Step {
+    /// The host it is about, as runbooks give it.
+    var member: String { get }
+    /// Decides on the survivor that is to act.
+    func decide(_ view: EtcdSurvivors, about host: Host) throws -> Decision
+}
+
+extension MemberStep {
+    package static var stepClass: StepClass { .guarded }
+
+    static func memberSignature(_ kind: String, _ summary: String) -> KindSignature {
+        KindSignature(kind: "etcd.member-\(kind)", summary: summary, parameters: [EtcdMemberParameter.parameter])
     }
 
+    package func facts(on target: StepTarget) -> [FactRequest] { EtcdSurvivors.facts(of: member, in: target.cluster) }
+
+    package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
+        let host = try EtcdMemberParameter.host(member, in: target.cluster)
+        guard target.name != host.name else { return .noop("it is done through another member") }
+        let view = try await EtcdSurvivors(facts, of: host)
+        guard let chosen = view.chosen else {
+            return .blocked(OperatorMessage(.refused, "no other member of etcd is healthy"))
+        }
+        return chosen == target.name ? try decide(view, about: host) : .noop("it is done on \(chosen)")
+    }
+
+    /// The others' view of the member, as the step's own host has it.
+    func survivors(_ context: StepContext) async throws -> EtcdSurvivors {
+        try await EtcdSurvivors(context.facts, of: try EtcdMemberParameter.host(member, in: context.target.cluster))
+    }
+}
+
+/// What those steps do on their host.
+enum MemberChange {
     /// Runs a script on the step's host that ends with the member list, and returns that list.
     static func perform(
         _ script: StaticString,

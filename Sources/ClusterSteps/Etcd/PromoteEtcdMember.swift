@@ -1,18 +1,13 @@
-import ClusterModel
-package import Journal
+package import ClusterModel
+import Journal
 import RemoteShell
 package import RunEngine
 
 /// `etcd.member-promote`: makes a learner a voter as soon as it has caught up, through another member.
 ///
 /// etcd refuses until the learner has 90 % of the leader's log, so asking is the test (etcd "Learner", `isLearnerReady`).
-package struct PromoteEtcdMember: Step {
-    package static let signature = KindSignature(
-        kind: "etcd.member-promote",
-        summary: "Make a learner a voting member once it has caught up",
-        parameters: [EtcdMemberParameter.parameter]
-    )
-    package static let stepClass = StepClass.guarded
+package struct PromoteEtcdMember: MemberStep {
+    package static let signature = memberSignature("promote", "Make a learner a voting member once it has caught up")
     /// A voter stays one when the run is given up: taking it out is a replacement of its own.
     ///
     /// A promotion that failed must not keep the learner from being taken off the list again.
@@ -25,14 +20,7 @@ package struct PromoteEtcdMember: Step {
         package let voters: Int
     }
 
-    package func facts(on target: StepTarget) -> [FactRequest] {
-        EtcdSurvivors.facts(of: member, in: target.cluster)
-    }
-
-    package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
-        let host = try EtcdMemberParameter.host(member, in: target.cluster)
-        let (view, otherwise) = try await MemberChange.survivors(facts, on: target, about: host)
-        guard let view else { return otherwise }
+    package func decide(_ view: EtcdSurvivors, about host: Host) throws -> Decision {
         let voters = view.health.members.count { !$0.isLearner && $0 != view.entry } + 1
         return .change([
             PlannedChange(
@@ -43,8 +31,7 @@ package struct PromoteEtcdMember: Step {
     }
 
     package func perform(_ context: StepContext) async throws -> Output {
-        let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         guard let entry = try view.entry(in: try await MemberChange.members(context)) else {
             throw OperatorMessage(.stepFailed, "\(member) is not on the member list")
         }
@@ -63,8 +50,7 @@ package struct PromoteEtcdMember: Step {
     }
 
     package func probe(_ context: StepContext) async throws -> Probe {
-        let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         let list = try await MemberChange.members(context)
         guard let entry = try view.entry(in: list), !entry.isLearner else {
             return .notDone(detail: "\(member) is no voter")

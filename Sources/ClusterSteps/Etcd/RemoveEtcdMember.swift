@@ -1,5 +1,5 @@
-import ClusterModel
-package import Journal
+package import ClusterModel
+import Journal
 import RemoteShell
 package import RunEngine
 
@@ -8,13 +8,8 @@ package import RunEngine
 /// First removed, then added: with the dead one still listed, etcd would need more voters than are alive, and refuses (etcd FAQ,
 /// "Should I add a member before removing an unhealthy member?"). The id is found by name and peer address together, and given in
 /// hex; a name is no argument for `member remove`.
-package struct RemoveEtcdMember: Step {
-    package static let signature = KindSignature(
-        kind: "etcd.member-remove",
-        summary: "Take a member off etcd's member list",
-        parameters: [EtcdMemberParameter.parameter]
-    )
-    package static let stepClass = StepClass.guarded
+package struct RemoveEtcdMember: MemberStep {
+    package static let signature = memberSignature("remove", "Take a member off etcd's member list")
     package static let reversal = Reversal.irreversible(
         reason: "a removed member never comes back with its old data; etcd-member-replace adds it anew"
     )
@@ -27,14 +22,7 @@ package struct RemoveEtcdMember: Step {
         package let left: Int
     }
 
-    package func facts(on target: StepTarget) -> [FactRequest] {
-        EtcdSurvivors.facts(of: member, in: target.cluster)
-    }
-
-    package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
-        let host = try EtcdMemberParameter.host(member, in: target.cluster)
-        let (view, otherwise) = try await MemberChange.survivors(facts, on: target, about: host)
-        guard let view else { return otherwise }
+    package func decide(_ view: EtcdSurvivors, about host: Host) throws -> Decision {
         guard let entry = view.entry else { return .noop("\(member) is not on the member list") }
         if let obstacle = view.obstacle(toRemoving: host) { return .blocked(obstacle) }
         let left = view.health.members.count - 1
@@ -49,7 +37,7 @@ package struct RemoveEtcdMember: Step {
 
     package func perform(_ context: StepContext) async throws -> Output {
         let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         guard let entry = view.entry else { return Output(id: "", left: view.health.members.count) }
         if let obstacle = view.obstacle(toRemoving: host) { throw obstacle }
         let left = try await MemberChange.perform(Self.script, [entry.hexID, String(entry.id)], context)
@@ -75,8 +63,7 @@ package struct RemoveEtcdMember: Step {
         """
 
     package func probe(_ context: StepContext) async throws -> Probe {
-        let host = try EtcdMemberParameter.host(member, in: context.target.cluster)
-        let view = try await EtcdSurvivors(context.facts, of: host)
+        let view = try await survivors(context)
         let members = try await MemberChange.members(context)
         guard try view.entry(in: members) == nil else {
             return .notDone(detail: "\(member) is still on the member list")

@@ -31,13 +31,6 @@ package struct CheckSudo: PreflightCheck {
             let missing = access.missingCapabilities.joined(separator: ", ")
             return .fail("root has not all its rights here: no \(missing)", remedy: "log in outside of any container")
         }
-        guard access.unseenTools.isEmpty else {
-            return .fail(
-                "as root, \(access.unseenTools.joined(separator: ", ")) cannot be found (PATH is \(access.path))",
-                remedy: "echo 'Defaults secure_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'"
-                    + " >/etc/sudoers.d/rollbook-path && visudo -c"
-            )
-        }
         guard access.login != nil else { return .ok("logged in as root") }
         let hasPassword = if case .sudoWithPassword = host.ssh.become { true } else { false }
         var remarks: [String] = []
@@ -75,9 +68,6 @@ package struct RootAccess: Fact {
         package let rules: [String]
         package let isInputRecorded: Bool
         package let missingCapabilities: [String]
-        /// Programs that are there, but not in PATH.
-        package let unseenTools: [String]
-        package let path: String
 
         static func withoutPrograms(login: String?) -> Self {
             Self(
@@ -86,9 +76,7 @@ package struct RootAccess: Fact {
                 login: login,
                 rules: [],
                 isInputRecorded: false,
-                missingCapabilities: [],
-                unseenTools: [],
-                path: ""
+                missingCapabilities: []
             )
         }
     }
@@ -108,11 +96,6 @@ package struct RootAccess: Fact {
             echo '[login]'; echo "${SUDO_USER:-}"
             echo '[sudo]'; [ -n "${SUDO_USER:-}" ] && LC_ALL=C COLUMNS=4096 sudo -n -l -U "$SUDO_USER" 2>/dev/null
             echo '[capabilities]'; sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status
-            echo '[path]'; echo "$PATH"
-            echo '[unseen]'; for tool in modprobe sysctl swapoff ip systemctl; do
-                command -v "$tool" >/dev/null && continue
-                for d in /usr/sbin /sbin /usr/bin /bin; do [ -x "$d/$tool" ] && { echo "$tool"; break; }; done
-            done
             echo '[end]'
             """,
             as: .root
@@ -136,9 +119,7 @@ package struct RootAccess: Fact {
             login: login.isEmpty ? nil : login,
             rules: listing.rules + (listing.defaults.contains("!authenticate") ? ["!authenticate"] : []),
             isInputRecorded: listing.defaults.contains("log_input"),
-            missingCapabilities: Self.capabilities.filter { effective & (1 << UInt64($0.bit)) == 0 }.map(\.name),
-            unseenTools: try output.lines("unseen"),
-            path: try output.line("path")
+            missingCapabilities: Self.capabilities.filter { effective & (1 << UInt64($0.bit)) == 0 }.map(\.name)
         )
     }
 

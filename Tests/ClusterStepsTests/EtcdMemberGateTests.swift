@@ -75,6 +75,19 @@ struct EtcdMemberGateTests {
         #expect(five.detail == "4 other members are healthy; without master2, 1 more may fail until it is back")
     }
 
+    @Test("a host that answers with another key is not taken for a lost one")
+    func otherKey() async throws {
+        let member = HostName("master2")
+        let gate = try await gate("etcd.removable", ["member": .string("master2")]) { trial, etcd in
+            stop("master2")(trial, etcd)
+            trial.hosts.inject { $0.host == member ? .keyChanged : nil }
+        }
+        #expect(gate.closed?.code == .security)
+        #expect(gate.closed?.event.contains("host key has changed") == true)
+        let silent = try await self.gate("etcd.removable", ["member": .string("master2")], lose("master2"))
+        #expect(silent.closed == nil)
+    }
+
     @Test("one that was taken off the list before is put back")
     func gone() async throws {
         let gate = try await replaceable("dead") { trial, etcd in

@@ -12,6 +12,7 @@ extension StepRegistry {
         registry.register(ReportAvailability.self)
         registry.register(CloseLoadBalancer.self)
         registry.register(CollectFiles.self)
+        registry.register(CollectResources.self)
         registry.register(CompactEtcd.self)
         registry.register(CompareKeyspace.self)
         registry.register(CordonNode.self)

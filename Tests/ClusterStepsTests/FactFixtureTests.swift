@@ -29,6 +29,7 @@ enum Fixtures {
             PackageSources(), ControlPlanePods(paths: cluster.paths),
             KubernetesPackages(), KubernetesRepository(for: KubernetesVersion("1.32.13")),
             KubeadmState(paths: cluster.paths),
+            PackageSources(), ControlPlanePods(paths: cluster.paths), KubernetesClient(cluster.paths),
         ]
     }
 

@@ -102,6 +102,12 @@ enum ShippedHosts {
                 return CommandResult(text: "")
             case _ where script.contains("endpoint hashkv"): return CommandResult(bytes: hash)
             case _ where script.contains("tar $opts"): return CommandResult(bytes: archive)
+            case _ where script.contains("K api-resources"):
+                return CommandResult(
+                    exitCode: 0,
+                    output: CapturedBytes(archive),
+                    errorOutput: CapturedBytes(Array("missing widgets.example.com the webhook failed\n".utf8))
+                )
             case _ where script.contains("check haproxy haproxy -c"): return CommandResult(bytes: checks)
             default: return nil
             }

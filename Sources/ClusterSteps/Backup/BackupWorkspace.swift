@@ -57,7 +57,8 @@ extension StepContext {
     private func sealedFiles() throws -> [StoredFile] {
         let snapshots = try resultsOfAllStages(of: SaveEtcdSnapshot.signature.kind).outputs(of: SaveEtcdSnapshot.self)
         let archives = try resultsOfAllStages(of: CollectFiles.signature.kind).outputs(of: CollectFiles.self)
-        return snapshots.map(\.output.file) + archives.map(\.output.archive.file)
+        let objects = try resultsOfAllStages(of: CollectResources.signature.kind).outputs(of: CollectResources.self)
+        return snapshots.map(\.output.file) + archives.map(\.output.archive.file) + objects.map(\.output.archive.file)
     }
 
     /// Outputs of the finished steps of a kind, up to this stage and in plan order.

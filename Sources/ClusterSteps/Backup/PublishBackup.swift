@@ -51,6 +51,7 @@ package struct PublishBackup: Step {
         }
         let snapshots = try context.outputs(of: SaveEtcdSnapshot.self)
         let archives = try context.outputs(of: CollectFiles.self)
+        let objects = try context.outputs(of: CollectResources.self).map(\.output)
         let comparison = try context.results(of: CompareKeyspace.signature.kind)
         var missing = try context.results(of: SaveEtcdSnapshot.signature.kind, CollectFiles.signature.kind)
             .filter { !$0.succeeded }
@@ -58,6 +59,13 @@ package struct PublishBackup: Step {
         missing += archives.flatMap { host, output in
             output.missing.map { MissingItem(host: host, what: $0, why: "no such file") }
         }
+        // Only what a cluster is restored from makes a set partial: of objects it is told what is missing.
+        let untold =
+            try context.results(of: CollectResources.signature.kind).filter { !$0.succeeded }
+            .map { MissingItem(host: $0.host, what: $0.kind, why: $0.message ?? "it failed") }
+            + objects.flatMap { output in
+                output.missing.map { MissingItem(host: output.master, what: $0.name, why: $0.why) }
+            }
         let compared = try context.outputs(of: CompareKeyspace.self).first?.output
         var degradations = opened.degradations + comparison.filter { !$0.succeeded }.compactMap(\.message)
         // A member that was down before is told of already.
@@ -89,12 +97,12 @@ package struct PublishBackup: Step {
             controller: workspace.controller,
             policy: TakenPolicy(cluster.backup),
             result: result,
-            missing: missing,
+            missing: missing + untold,
             etcd: etcd,
             snapshots: snapshots.map {
                 StoredSnapshot(host: $0.host, member: $0.output.member, file: $0.output.file, facts: $0.output.facts)
             },
-            archives: archives.map(\.output.archive),
+            archives: archives.map(\.output.archive) + objects.map(\.archive),
             recipients: snapshots.contains { $0.output.file.encryption == .age } ? cluster.backup.recipients : [],
             verification: VerificationMark(level: 2, at: context.time.now),
             identity: identity

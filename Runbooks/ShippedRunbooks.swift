@@ -8,5 +8,6 @@ package enum ShippedRunbooks {
         "etcd-restore": PackageResources.etcd_restore_yaml,
         "nightly-backup": PackageResources.nightly_backup_yaml,
         "preflight": PackageResources.preflight_yaml,
+        "rolling-upgrade": PackageResources.rolling_upgrade_yaml,
     ]
 }

@@ -22,7 +22,9 @@ package struct DrainBackend: Step {
     package static let stepClass = StepClass.idempotent
     package static let reversal = Reversal.undoable
 
-    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal, takesHostAway: true) }
+    package var traits: StepTraits {
+        StepTraits(Self.stepClass, Self.reversal, takesHostAway: true, purpose: .preparation)
+    }
 
     package let others: Int?
     package let settle: String?

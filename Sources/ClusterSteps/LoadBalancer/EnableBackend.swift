@@ -14,6 +14,7 @@ package struct EnableBackend: Step {
         parameters: [Parameter("timeout", .duration, "how long its check may take (3m)")]
     )
     package static let stepClass = StepClass.idempotent
+    package var traits: StepTraits { StepTraits(Self.stepClass, purpose: .restoration) }
 
     package let timeout: String?
 
@@ -32,8 +33,11 @@ package struct EnableBackend: Step {
         guard found.members.contains(where: { $0.own.contains { !$0.isAway || $0.heldBy != nil } }) else {
             return .noop("an operator has it out of service, and it stays so")
         }
+        guard found.members.contains(where: { $0.own.contains { $0.heldBy != nil } }) else {
+            return .unknown(until: DrainBackend.signature.kind)
+        }
         let paths = found.members.flatMap { member in
-            member.own.filter { !$0.isAway || $0.heldBy != nil }.map {
+            member.own.filter { $0.heldBy != nil }.map {
                 "\(member.host.name): set server \($0.path) state ready"
             }
         }

@@ -21,7 +21,7 @@ package struct DrainNode: Step {
     )
     package static let stepClass = StepClass.idempotent
     package static let reversal = Reversal.undoable
-    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal) }
+    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal, purpose: .preparation) }
 
     package let timeout: String?
     package let deleteLocalData: Bool?

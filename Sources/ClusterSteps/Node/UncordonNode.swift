@@ -12,6 +12,7 @@ package struct UncordonNode: Step {
         parameters: [NodeFacts.version]
     )
     package static let stepClass = StepClass.idempotent
+    package var traits: StepTraits { StepTraits(Self.stepClass, purpose: .restoration) }
 
     package let version: String?
 

@@ -120,7 +120,14 @@ struct SkewRulesTests {
             etcd: ["3.5.26", "3.5.32"],
             target: "1.34.0"
         ),
-        Row(name: "etcd 3.6 is there", api: ["1.34.0"], configured: "1.34.0", etcd: ["3.6.4"], target: "1.35.0"),
+        Row(
+            name: "etcd 3.6 is there",
+            api: ["1.34.0"],
+            kubelets: ["1.34.0"],
+            configured: "1.34.0",
+            etcd: ["3.6.4"],
+            target: "1.35.0"
+        ),
         Row(
             name: "etcd of unknown version",
             api: ["1.33.1"],

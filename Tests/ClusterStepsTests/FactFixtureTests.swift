@@ -30,6 +30,16 @@ enum Fixtures {
             KubernetesPackages(), KubernetesRepository(for: KubernetesVersion("1.32.13")),
             KubeadmState(paths: cluster.paths),
             PackageSources(), ControlPlanePods(paths: cluster.paths), KubernetesClient(cluster.paths),
+            ControlPlaneState(of: host, in: cluster),
+        ] + kubernetes(through: host, in: cluster)
+    }
+
+    /// What a master tells of the whole cluster through its own API server.
+    static func kubernetes(through master: ClusterModel.Host, in cluster: Cluster) -> [any Fact] {
+        let api = KubernetesAPI(on: master, in: cluster)
+        return [
+            ClusterConfiguration(api), ClusterNodes(api), ClusterPods(api), ClusterWebhooks(api), ClusterWorkloads(api),
+            StaticPods(api),
         ]
     }
 
@@ -39,8 +49,12 @@ enum Fixtures {
     }
 
     /// What a host in order answers: `planned/<fact>/` for the first host of its role, for its role, or for any, and else
-    /// the fact's recorded case of a worker.
+    /// the fact's recorded case of a worker; what Kubernetes tells is made of the inventory.
     static func planned(_ fact: String, about host: ClusterModel.Host, in cluster: Cluster) -> ProbeBatch.Answer {
+        let kubernetes = SimulatedKubernetes(cluster, time: TestTime())
+        if let told = kubernetes.planned(fact, about: host.name.text) {
+            return ProbeBatch.Answer(exitCode: 0, output: Array(told.utf8))
+        }
         let isFirst = cluster.hosts(in: host.role).first?.name == host.name
         let names = (isFirst ? ["\(host.role.rawValue)-first"] : []) + [host.role.rawValue, "any"]
         guard let bytes = names.lazy.compactMap({ bytes("planned/\(fact)/\($0)") }).first else {

@@ -47,9 +47,14 @@ package struct ControlPlaneState: Fact {
         done
         read -r up rest </proc/uptime; up=${up%.*}; ticks=$(getconf CLK_TCK)
         for d in /proc/[0-9]*; do
-            program=$(tr '\0' '\n' <"$d/cmdline" 2>/dev/null | head -n 1); program=${program##*/}
+            read -r program 2>/dev/null <"$d/comm" || continue
             case $program in
-            kube-apiserver | kube-controller-manager | kube-scheduler)
+            kube-apiserver | kube-controller | kube-scheduler)
+                # A name has 15 characters there, and others begin like that, too.
+                if [ "$program" = kube-controller ]; then
+                    case $(tr '\0' ' ' 2>/dev/null <"$d/cmdline") in *kube-controller-manager*) ;; *) continue ;; esac
+                    program=kube-controller-manager
+                fi
                 stat=$(cat "$d/stat" 2>/dev/null); set -- ${stat##*) }
                 [ $# -lt 20 ] || printf 'age\t%s\t%s\n' "$program" "$((up - ${20} / ticks))" ;;
             esac
@@ -57,7 +62,7 @@ package struct ControlPlaneState: Fact {
         flat() { tr '\n\t' '  '; }
         ask() {
             if said=$(K get --raw "$2" 2>&1); then printf '%s\tok\t%s\n' "$1" "$(printf '%s' "$said" | flat)"; else
-                bad=$(printf '%s\n' "$said" | grep '^\[-\]' | flat)
+                bad=$(printf '%s\n' "$said" | grep -F '[-]' | flat)
                 printf '%s\tno\t%s\n' "$1" "${bad:-$(printf '%s\n' "$said" | tail -n 1 | flat)}"
             fi
         }
@@ -71,13 +76,17 @@ package struct ControlPlaneState: Fact {
     package func parse(_ answer: ProbeBatch.Answer) throws -> Value {
         let rows = try KubernetesRows(answer)
         func said(_ what: String) throws -> (isGood: Bool, text: String)? {
-            try rows.about(what, columns: 2).first.map { ($0[0] == "ok", $0[1]) }
+            try rows.about(what, columns: 2).first.map { row in
+                (row[0] == "ok", String(row[1].reversed().drop { $0 == " " }.reversed()))
+            }
         }
         func problem(_ what: String, absent: String?) throws -> String? {
             guard let answer = try said(what) else { return absent }
             if answer.isGood { return nil }
-            let failing = answer.text.split(separator: "[-]").compactMap { $0.split(separator: " ").first }
-            if answer.text.hasPrefix("[-]") { return "\(failing.joined(separator: ", ")) failed" }
+            // kubectl quotes the answer of a failing check, on one line.
+            let failing = answer.text.split(separator: "[-]", omittingEmptySubsequences: false).dropFirst()
+                .compactMap { $0.split(separator: " ").first }
+            if !failing.isEmpty { return "\(failing.joined(separator: ", ")) failed" }
             return answer.text.isEmpty ? "no answer" : answer.text
         }
         let version = try said("version").flatMap {

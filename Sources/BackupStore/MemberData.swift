@@ -26,16 +26,22 @@ package struct PackedMember: Sendable {
     package let packed: FileDigest
     /// Of `member/snap/db` in it.
     package let database: FileDigest
-    private let staged: StagedBackup
+    private let removal: @Sendable () throws(BackupError) -> Void
 
-    init(archive: String, packed: FileDigest, database: FileDigest, staged: StagedBackup) {
+    /// `removal` takes the scratch folder away.
+    package init(
+        archive: String,
+        packed: FileDigest,
+        database: FileDigest,
+        removal: @escaping @Sendable () throws(BackupError) -> Void
+    ) {
         self.archive = archive
         self.packed = packed
         self.database = database
-        self.staged = staged
+        self.removal = removal
     }
 
-    package func discard() throws(BackupError) { try staged.discard() }
+    package func discard() throws(BackupError) { try removal() }
 
     /// The archive's bytes from its beginning.
     package func reader() throws(BackupError) -> Reader {
@@ -124,7 +130,7 @@ extension BackupStore {
                 archive: folder.path(of: "member.tar.gz"),
                 packed: try folder.digest(of: "member.tar.gz"),
                 database: database,
-                staged: staged
+                removal: { () throws(BackupError) in try staged.discard() }
             )
         } catch {
             try? staged.discard()

@@ -13,7 +13,7 @@ enum ShippedHosts {
     static let snapshotFolder = "/var/lib/rollbook-host/snapshots/"
 
     /// Prepares the hosts of a cluster of one master or three.
-    static func prepare(_ trial: EngineTrial, _ etcd: SimulatedEtcd) {
+    static func prepare(_ trial: EngineTrial, _ etcd: SimulatedEtcd, _ balancers: [String: SimulatedHAProxy] = [:]) {
         let paths = trial.cluster.paths
         for host in trial.cluster.hosts(in: .master) {
             trial.answer(CertificateAuthority(pki: paths.pki), with: "a-ca", on: host.name.text)
@@ -35,10 +35,26 @@ enum ShippedHosts {
                 (fact, Fixtures.planned(type(of: fact).name, about: host, in: trial.cluster).output)
             }
             trial.hosts[host.name.text].responder = { host, script, arguments in
-                etcd.answer(name, script, arguments) ?? backup(&host, script, arguments)
+                balancers[name]?.answer(script, arguments) ?? etcd.answer(name, script, arguments)
+                    ?? controlPlane(&host, script) ?? backup(&host, script, arguments)
                     ?? preflight(&host, script, arguments, known: known)
             }
         }
+    }
+
+    /// A master's pods, which follow their manifests once a step has moved them.
+    private static func controlPlane(_ host: inout SimulatedHost, _ script: String) -> CommandResult? {
+        if script.contains("'[placed]'") {
+            return host.values["pods"].map { CommandResult(text: Fixtures.answer(ControlPlanePods.name, $0).text) }
+        }
+        if script.contains("s after its manifest left") {
+            host.values["pods"] = "parked"
+        } else if script.contains(".rollbook-$p.yaml") {
+            host.values["pods"] = "running"
+        } else if !script.contains("the API server is not ready after 300 s") {
+            return nil
+        }
+        return CommandResult(text: "")
     }
 
     /// A host with swap, without its modules and with a later file that has the last word, until each was mended.

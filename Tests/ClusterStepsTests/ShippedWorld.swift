@@ -15,13 +15,16 @@ final class ShippedWorld: CrashWorld {
     let trial: EngineTrial
     let disk: ControllerDisk
     let etcd: SimulatedEtcd
+    let balancers: [String: SimulatedHAProxy]
     private let boundary = Mutex<@Sendable () -> Void>({})
 
     init(_ cluster: Cluster, at moment: UTCMoment = today, on image: [String: Data] = [:]) throws {
         trial = EngineTrial(cluster, registry: .shipped, time: TestTime(start: moment))
         disk = try ControllerDisk(image)
         etcd = SimulatedEtcd(cluster)
-        ShippedHosts.prepare(trial, etcd)
+        let names = cluster.hosts(in: .loadBalancer).map(\.name.text)
+        balancers = Dictionary(uniqueKeysWithValues: names.map { ($0, SimulatedHAProxy(cluster)) })
+        ShippedHosts.prepare(trial, etcd, balancers)
     }
 
     /// A host is gone for good, and its etcd with it.
@@ -49,12 +52,14 @@ final class ShippedWorld: CrashWorld {
         services.add(
             BackupWorkspace(store: try store(), tools: .standard, checker: RecordedSnapshotChecker(), controller: "ops")
         )
+        services.add(CannedRestoreSource(cluster: trial.cluster.id) as any RestoreSource)
         return services
     }
 
     static var views: StepServices {
         var views = StepServices()
         views.add(CannedOutlook() as any BackupOutlook)
+        if let canned = try? CannedRestore(of: Cluster.sample().id) { views.add(canned as any RestoreOutlook) }
         return views
     }
 
@@ -79,7 +84,7 @@ final class ShippedWorld: CrashWorld {
         let mended = trial.cluster.hosts.flatMap { host in
             trial.hosts[host.name.text].values.map { "\(host.name): \($0.key)=\($0.value)" }.sorted()
         }
-        return try mended + etcd.lines() + leftovers() + storeLines()
+        return try mended + etcd.lines() + balancerLines() + leftovers() + storeLines()
     }
 
     func nextPlan(after plan: Plan, by trial: EngineTrial) async throws -> Plan {
@@ -95,6 +100,15 @@ final class ShippedWorld: CrashWorld {
             return state.files.keys.sorted().map { "\(host.name): \($0) is left" }
                 + state.operations.keys.sorted().map { "\(host.name): operation \($0) is left" }
                 + (state.owner.isEmpty ? [] : ["\(host.name): is owned"])
+        }
+    }
+
+    private func balancerLines() -> [String] {
+        balancers.sorted { $0.key < $1.key }.flatMap { name, proxy in
+            proxy.now.servers.map { server in
+                "\(name): \(server.name) \(server.admin == 0 ? "serves" : "is away")"
+                    + (server.heldBy == nil ? "" : ", and its note is left")
+            }
         }
     }
 

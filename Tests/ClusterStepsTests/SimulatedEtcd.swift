@@ -32,6 +32,10 @@ final class SimulatedEtcd: Sendable {
         var isRunning = true
         /// Its host is lost.
         var isLost = false
+        /// The run whose restored data it has.
+        var restoredBy: String?
+        /// Archives of restored data that lie on the host, by run.
+        var received: Set<String> = []
 
         var peer: String { "https://\(address):2380" }
     }
@@ -44,6 +48,11 @@ final class SimulatedEtcd: Sendable {
         var incidents: [String] = []
         /// Learners never catch up.
         var promotesNobody = false
+        /// All of etcd is stopped on purpose.
+        var mayStop = false
+        /// The members that a restore replaced, and those that took their place.
+        var replaced: [Member] = []
+        var restored: [Member] = []
     }
 
     static let cluster: UInt64 = 18_365_341_028_575_653_622
@@ -84,7 +93,10 @@ final class SimulatedEtcd: Sendable {
                 let process = site.isLost ? "lost" : site.isRunning ? "runs" : site.isParked ? "parked" : "down"
                 return "\(site.name): etcd \(process), \(role), \(site.aside.count) aside"
             }
-            return sites + ["etcd: \(state.members.count) members"] + state.incidents.map { "incident: \($0)" }
+            let left = state.sites.flatMap { site in site.received.map { _ in "\(site.name): an archive is left" } }
+            let kinds = state.sites.compactMap { site in site.restoredBy.map { _ in "\(site.name): restored" } }
+            return sites + left + kinds + ["etcd: \(state.members.count) members"]
+                + state.incidents.map { "incident: \($0)" }
         }
     }
 
@@ -120,13 +132,26 @@ extension SimulatedEtcd.State {
             settle(&site)
             sites[index] = site
         }
-        if !hasQuorum { note("there is no quorum") }
+        followData()
+        if !hasQuorum, !mayStop { note("there is no quorum") }
         if let lead = members.first(where: { $0.id == leader }), runs(lead), !lead.isLearner { return }
         leader = voters.first { runs($0) }?.id ?? 0
     }
 
+    /// The data that runs says which cluster it is: a restored one has members of its own.
+    private mutating func followData() {
+        let running = sites.filter(\.isRunning)
+        guard !restored.isEmpty, !running.isEmpty else { return }
+        let new = running.count { $0.restoredBy != nil }
+        if new > 0, new < running.count { note("two clusters run at once") }
+        if new > 0, replaced.isEmpty { (replaced, members) = (members, restored) }
+        if new == 0, !replaced.isEmpty { (replaced, members) = ([], replaced) }
+    }
+
     private mutating func settle(_ site: inout SimulatedEtcd.Site) {
         if site.isLost || site.isParked { return site.isRunning = false }
+        if site.restoredBy != nil { return site.isRunning = true }
+        if let id = site.data, replaced.contains(where: { $0.id == id }) { return site.isRunning = true }
         if let id = site.data {
             site.isRunning = members.contains { $0.id == id }
             if !site.isRunning { note("\(site.name) was started with a removed member's data") }
@@ -157,6 +182,10 @@ extension SimulatedEtcd.State {
         defer { settle() }
         if script.contains("printf 'via %s") { return status(sites[index]) }
         if script.contains("say form \"$form\"") { return installation(sites[index]) }
+        if script.contains("E -w json get ''") {
+            guard sites[index].isRunning, hasQuorum else { return CommandResult(exitCode: 44, text: "") }
+            return CommandResult(text: #"{"header":{"revision":1000000990},"count":412}"#)
+        }
         if let answer = onMembers(sites[index], script, arguments) { return answer }
         var site = sites[index]
         defer { sites[index] = site }
@@ -164,11 +193,12 @@ extension SimulatedEtcd.State {
     }
 
     /// What a step does to its own host.
-    private func onSite(
+    private mutating func onSite(
         _ site: inout SimulatedEtcd.Site,
         _ script: String,
         _ arguments: [String]
     ) -> CommandResult? {
+        if let answer = onRestored(&site, script, arguments) { return answer }
         if script.contains("etcd still runs 90 s after") {
             let wasRunning = site.isRunning
             site.isParked = true
@@ -177,6 +207,8 @@ extension SimulatedEtcd.State {
         if script.contains("the old data stays at") {
             let run = String(arguments[1].split(separator: "-", maxSplits: 1).last ?? "")
             if site.isRunning { return CommandResult(text: "") }
+            site.received.remove(run)
+            if site.restoredBy == run { (site.data, site.restoredBy) = (nil, nil) }
             guard site.data == nil else { return CommandResult(exitCode: 1, text: "", errorText: "member is there") }
             site.data = site.aside.removeValue(forKey: run)
             return CommandResult(text: "")
@@ -185,7 +217,7 @@ extension SimulatedEtcd.State {
             guard !site.isRunning else { return CommandResult(exitCode: 1, text: "", errorText: "etcd still runs") }
             if let data = site.data, site.aside[arguments[1]] == nil {
                 site.aside[arguments[1]] = data
-                site.data = nil
+                (site.data, site.restoredBy) = (nil, nil)
             }
             return CommandResult(text: "/var/lib/etcd.before-\(arguments[1])\n")
         }
@@ -195,6 +227,45 @@ extension SimulatedEtcd.State {
             return CommandResult(text: "")
         }
         return nil
+    }
+
+    /// What a restore does to a host.
+    private mutating func onRestored(
+        _ site: inout SimulatedEtcd.Site,
+        _ script: String,
+        _ arguments: [String]
+    ) -> CommandResult? {
+        func refused(_ text: String) -> CommandResult { CommandResult(exitCode: 1, text: "", errorText: text) }
+        switch script {
+        case RestoreEtcdData.receiveScript.description:
+            site.received.insert(arguments[0])
+        case RestoreEtcdData.forgetScript.description:
+            site.received.remove(arguments[0])
+        case _ where script.contains("the database is not what was sent"):
+            let run = arguments[arguments.count - 3]
+            guard !site.isRunning else { return refused("etcd still runs") }
+            if site.data == nil {
+                guard site.received.contains(run) else { return refused("the archive is not what was sent") }
+                if restored.isEmpty {
+                    restored = sites.enumerated().map { index, site in
+                        let id = 0xb000_0001 + UInt64(index)
+                        return SimulatedEtcd.Member(id: id, name: site.name, peer: site.peer, isLearner: false)
+                    }
+                }
+                site.data = restored.first { $0.peer == site.peer }?.id
+                site.restoredBy = run
+            } else if site.restoredBy != run {
+                return refused("member is there; it was to be set aside first")
+            }
+            site.received.remove(run)
+        case _ where script.contains("etcd runs on the restored data"):
+            let run = arguments[arguments.count - 1]
+            guard !site.isRunning else { return refused("etcd runs on the restored data") }
+            site.received.remove(run)
+            if site.restoredBy == run { (site.data, site.restoredBy) = (nil, nil) }
+        default: return nil
+        }
+        return CommandResult(text: "")
     }
 
     /// What a step does to the member list through a host.

@@ -113,16 +113,11 @@ package struct OpenRestore: Step {
                 next: "rollbook run etcd-restore --set backup=\(backup) --set confirm=\(cluster.id)"
             )
         }
-        let workspace = try context.service(RestoreWorkspace.self)
+        let source = try context.service((any RestoreSource).self)
         let id = try BackupID.input(backup)
-        let manifest = try workspace.store.manifest(of: id).manifest
-        try workspace.store.requireIdentity(
-            manifest,
-            target: cluster.id,
-            ClusterIdentity(caFingerprint: await context.caFingerprint())
-        )
+        let manifest = try source.manifest(of: id, ca: await context.caFingerprint())
         context.progress("restoring in a scratch etcd")
-        let report = try await workspace.store.verify(id, workspace.request(level: 3, identity: key, context.time))
+        let report = try await source.prove(id, identity: key, context.time)
         if let error = report.error { throw error.message }
         guard report.reached == 3, let best = manifest.bestSnapshot else {
             throw OperatorMessage(

@@ -104,9 +104,9 @@ package struct RestoreEtcdData: Step {
             EtcdInstallation(paths: context.target.cluster.paths),
             on: context.target.name
         )
-        let workspace = try context.service(RestoreWorkspace.self)
+        let source = try context.service((any RestoreSource).self)
         context.progress("making its data")
-        let packed = try await workspace.store.restoredData(
+        let packed = try await source.memberData(
             of: try BackupID.input(backup),
             as: RestoredMember(
                 name: own.name,
@@ -114,7 +114,8 @@ package struct RestoreEtcdData: Step {
                 initialCluster: try await Self.initialCluster(context.facts),
                 token: "rollbook-\(context.run)"
             ),
-            workspace.request(level: 3, identity: key, context.time)
+            identity: key,
+            context.time
         )
         defer { try? packed.discard() }
         context.progress("sending \(byteCount(packed.packed.bytes))")

@@ -11,8 +11,23 @@ package protocol RestoreOutlook: Sendable {
     func age(of moment: UTCMoment) -> Duration
 }
 
+/// What a restore does with a backup on the controller.
+package protocol RestoreSource: Sendable {
+    /// The manifest of a set that is of this cluster, as far as both sides are known; `ca` is the CA's fingerprint.
+    func manifest(of id: BackupID, ca: String?) throws -> Manifest
+    /// Restores the set in a scratch etcd: level 3.
+    func prove(_ id: BackupID, identity: String?, _ time: any TimeSource) async throws -> VerificationReport
+    /// Makes the data directory of a member from the set's best snapshot.
+    func memberData(
+        of id: BackupID,
+        as member: RestoredMember,
+        identity: String?,
+        _ time: any TimeSource
+    ) async throws -> PackedMember
+}
+
 /// The controller's side of a restore: the store and the programs that make data directories.
-package struct RestoreWorkspace: Sendable {
+package struct RestoreWorkspace: RestoreSource {
     package let store: BackupStore
     package let tools: ToolPath
     package let checker: any SnapshotChecking
@@ -31,7 +46,30 @@ package struct RestoreWorkspace: Sendable {
         self.newID = newID
     }
 
-    func request(level: Int, identity: String?, _ time: any TimeSource) -> VerificationRequest {
+    package func manifest(of id: BackupID, ca: String?) throws -> Manifest {
+        let manifest = try store.manifest(of: id).manifest
+        try store.requireIdentity(manifest, target: store.cluster, ClusterIdentity(caFingerprint: ca))
+        return manifest
+    }
+
+    package func prove(
+        _ id: BackupID,
+        identity: String?,
+        _ time: any TimeSource
+    ) async throws -> VerificationReport {
+        try await store.verify(id, request(level: 3, identity: identity, time))
+    }
+
+    package func memberData(
+        of id: BackupID,
+        as member: RestoredMember,
+        identity: String?,
+        _ time: any TimeSource
+    ) async throws -> PackedMember {
+        try await store.restoredData(of: id, as: member, request(level: 3, identity: identity, time))
+    }
+
+    private func request(level: Int, identity: String?, _ time: any TimeSource) -> VerificationRequest {
         VerificationRequest(
             level: level,
             identity: identity,

@@ -227,7 +227,7 @@ struct RunSession: Sendable {
                 tools: surroundings.etcdTools,
                 checker: SnapshotChecker(),
                 newID: { BackupID(moment: time.now, random: .random(in: .min ... .max)) }
-            )
+            ) as any RestoreSource
         )
         services.add(
             BackupWorkspace(

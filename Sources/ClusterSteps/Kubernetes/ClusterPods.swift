@@ -61,7 +61,7 @@ package struct ClusterPods: Fact {
 
     /// `$1` a field selector, where there is one.
     static let script: StaticString = #"""
-        K get pods -A ${1:+--field-selector="$1"} -o go-template='{{range .items}}pod{{"\t" -}}
+        K get pods -A ${1:+"--field-selector=$1"} -o go-template='{{range .items}}pod{{"\t" -}}
         {{.metadata.namespace}}{{"\t"}}{{.metadata.name}}{{"\t"}}{{with .spec.nodeName}}{{.}}{{end}}{{"\t" -}}
         {{with .status.phase}}{{.}}{{end}}{{"\t"}}{{with .metadata.deletionTimestamp}}terminating{{end}}{{"\t" -}}
         {{range .metadata.ownerReferences}}{{if .controller}}{{.kind}}/{{.name}}{{end}}{{end}}{{"\t" -}}

@@ -124,11 +124,7 @@ package struct DrainNode: Step {
                 // Chosen anew each time: the master it began with may be gone.
                 let api = try await KubernetesAPI.chosen(context.lookAgain(), avoiding: context.target.name)
                 let slice = Int(max(1, min(Int64(Self.slice), remaining)))
-                let command = api.command(
-                    Self.script,
-                    ClusterPods.script,
-                    with: [node, String(slice)] + flags
-                )
+                let command = Self.command(node, seconds: slice, flags, api)
                 let result = try await api.run(command, in: context, deadline: .seconds(slice + 60))
                 let answer = DrainAnswer(result)
                 if answer.isDone { return }
@@ -183,6 +179,10 @@ package struct DrainNode: Step {
                 next: next
             )
         }
+    }
+
+    static func command(_ node: String, seconds: Int, _ flags: [String], _ api: KubernetesAPI) -> RemoteCommand {
+        api.command(script, ClusterPods.script, with: [node, String(seconds)] + flags)
     }
 
     /// `$1` node, `$2` seconds, the rest flags; then the pods that are left, by the script that follows.

@@ -1,4 +1,5 @@
 import ClusterModel
+import RemoteShell
 package import RunEngine
 
 /// Taking a node out of scheduling and back, so that everybody can tell whose cordon it is.
@@ -15,7 +16,7 @@ package enum NodeCordon {
 
     /// Repeatable.
     package static func cordon(_ node: String, in context: StepContext, _ api: KubernetesAPI) async throws -> Outcome {
-        let said = try await api.output(of: api.command(look, cordon, with: [node, context.run.text]), in: context)
+        let said = try await api.output(of: cordonCommand(node, run: context.run.text, api), in: context)
         let words = said.split(whereSeparator: \.isWhitespace).map(String.init)
         switch words.first {
         case "cordoned": return .cordoned
@@ -39,8 +40,8 @@ package enum NodeCordon {
         in context: StepContext,
         _ api: KubernetesAPI
     ) async throws -> Return {
-        let arguments = [node, onlyOwn ? context.run.text : ""]
-        let said = try await api.output(of: api.command(look, uncordon, with: arguments), in: context)
+        let command = uncordonCommand(node, run: onlyOwn ? context.run.text : nil, api)
+        let said = try await api.output(of: command, in: context)
         switch said.split(whereSeparator: \.isWhitespace).first {
         case "uncordoned": return .uncordoned
         case "schedulable": return .wasNot
@@ -58,6 +59,15 @@ package enum NodeCordon {
         // A node that left the cluster has no cordon to take back.
         guard let node = nodes.node(of: host) else { return }
         _ = try await uncordon(node.name, onlyOwn: true, in: context, api)
+    }
+
+    static func cordonCommand(_ node: String, run: String, _ api: KubernetesAPI) -> RemoteCommand {
+        api.command(look, cordon, with: [node, run])
+    }
+
+    /// `run` nil: a cordon of any run.
+    static func uncordonCommand(_ node: String, run: String?, _ api: KubernetesAPI) -> RemoteCommand {
+        api.command(look, uncordon, with: [node, run ?? ""])
     }
 
     /// Defines `look`, which sets `version cordoned by`, and `write PATCH`, which ends with 75 when the node was changed meanwhile.

@@ -13,9 +13,13 @@ package struct KubeadmState: Fact {
     private let kubernetes: String
     private let data: String
 
-    package init(paths: ClusterPaths) {
+    /// The version that a plan goes to: then it relies on that being in reach, whatever an attempt of its own has done of it.
+    private let wanted: KubernetesVersion?
+
+    package init(paths: ClusterPaths, toward wanted: KubernetesVersion? = nil) {
         kubernetes = paths.kubernetes
         data = paths.etcdData
+        self.wanted = wanted
     }
 
     package struct Value: Codable, Sendable, Hashable {
@@ -94,6 +98,11 @@ package struct KubeadmState: Fact {
 
     /// Only what nothing but an upgrade changes.
     package func bound(_ value: Value) throws -> JSONValue? {
-        .object(["images": try JSONValue(encoding: value.images)])
+        guard let wanted else { return .object(["images": try JSONValue(encoding: value.images)]) }
+        let beyond = Self.components.filter { pod in
+            guard pod != "etcd", let version = value.version(of: pod) else { return false }
+            return !(0...1).contains(wanted.minors(ahead: version) ?? -1) || version > wanted
+        }
+        return .object(["outOfReach": .array(beyond.map(JSONValue.string))])
     }
 }

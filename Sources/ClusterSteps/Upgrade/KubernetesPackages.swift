@@ -8,8 +8,14 @@ package struct KubernetesPackages: Fact {
     static let all = ["kubeadm", "kubelet", "kubectl", "cri-tools", "kubernetes-cni"]
     /// The packages that a plan relies on: an earlier step of the same run may change the others.
     package let about: [String]
+    /// The version that a plan goes to: then it relies only on nothing being newer, for an attempt of its own that was cut off may
+    /// have changed the rest.
+    package let wanted: KubernetesVersion?
 
-    package init(about: [String] = []) { self.about = about }
+    package init(about: [String] = [], toward wanted: KubernetesVersion? = nil) {
+        self.about = about
+        self.wanted = wanted
+    }
 
     package enum Manager: String, Codable, Sendable, Hashable {
         case apt = "apt-get"
@@ -85,6 +91,10 @@ package struct KubernetesPackages: Fact {
 
     package func bound(_ value: Value) throws -> JSONValue? {
         let names = about.isEmpty ? Self.all : about
+        if let wanted {
+            let newer = names.filter { name in value.version(of: name).map { $0 > wanted } ?? false }
+            return .object(["newer": .array(newer.map(JSONValue.string))])
+        }
         let versions = value.packages.filter { names.contains($0.name) }.map { ($0.name, JSONValue.string($0.version)) }
         return .object(Dictionary(versions) { first, _ in first })
     }

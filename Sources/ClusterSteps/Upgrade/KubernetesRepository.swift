@@ -5,7 +5,7 @@ import RunEngine
 /// Which package repositories of Kubernetes a host is configured for, and which versions its own lists have on offer.
 package struct KubernetesRepository: Fact {
     package static let name = "kubernetes.repository"
-    /// A plan relies on the entry, and on whether this version is on offer.
+    /// A plan relies on whether this version is on offer, not on the entries: an attempt that was cut off may have changed them.
     package let version: KubernetesVersion?
 
     package init(for version: KubernetesVersion? = nil) { self.version = version }
@@ -74,11 +74,7 @@ package struct KubernetesRepository: Fact {
     }
 
     package func bound(_ value: Value) throws -> JSONValue? {
-        let minors = value.entries.map { $0.minor.map { "1.\($0)" } ?? $0.url }
-        guard let version else { return try JSONValue(encoding: ["entries": minors]) }
-        return .object([
-            "entries": try JSONValue(encoding: minors),
-            "hasVersion": .bool(value.offered.contains(version)),
-        ])
+        if let version { return .object(["hasVersion": .bool(value.offered.contains(version))]) }
+        return try JSONValue(encoding: ["entries": value.entries.map(\.url)])
     }
 }

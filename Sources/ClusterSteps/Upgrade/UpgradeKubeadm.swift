@@ -56,7 +56,7 @@ package struct UpgradeKubeadm: Step {
 
     package func facts(on target: StepTarget) -> [FactRequest] {
         [
-            FactRequest(KubernetesPackages(about: ["kubeadm"]), on: target.name),
+            FactRequest(KubernetesPackages(), on: target.name),
             FactRequest(KubeadmState(paths: target.cluster.paths), on: target.name),
         ]
     }
@@ -69,8 +69,11 @@ package struct UpgradeKubeadm: Step {
     }
 
     private func look(_ facts: any FactReader, at target: StepTarget) async throws -> Seen {
-        let packages = try await facts.read(KubernetesPackages(about: ["kubeadm"]), on: target.name)
-        let state = try await facts.read(KubeadmState(paths: facts.cluster.paths), on: target.name)
+        let packages = try await facts.read(
+            KubernetesPackages(about: ["kubeadm"], toward: try wanted),
+            on: target.name
+        )
+        let state = try await facts.read(KubeadmState(paths: facts.cluster.paths, toward: try wanted), on: target.name)
         let situation = KubeadmSituation.of(
             state,
             kubeadm: packages.version(of: "kubeadm"),

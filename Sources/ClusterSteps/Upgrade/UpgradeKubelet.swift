@@ -29,7 +29,7 @@ package struct UpgradeKubelet: Step {
     }
 
     package func facts(on target: StepTarget) -> [FactRequest] {
-        [FactRequest(KubernetesPackages(about: Self.names), on: target.name)]
+        [FactRequest(KubernetesPackages(), on: target.name)]
     }
 
     private var wanted: KubernetesVersion {
@@ -53,7 +53,7 @@ package struct UpgradeKubelet: Step {
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         let wanted = try wanted
-        let found = try await facts.read(KubernetesPackages(about: Self.names), on: target.name)
+        let found = try await facts.read(KubernetesPackages(about: Self.names, toward: wanted), on: target.name)
         guard let manager = found.manager, let kubelet = found.packages.first(where: { $0.name == "kubelet" }) else {
             return .blocked(
                 OperatorMessage(
@@ -162,7 +162,7 @@ package struct UpgradeKubelet: Step {
         """
 
     package func probe(_ context: StepContext) async throws -> Probe {
-        let fact = KubernetesPackages(about: Self.names)
+        let fact = KubernetesPackages(about: Self.names, toward: try wanted)
         let found = try await context.lookAgain().read(fact, on: context.target.name)
         try await PackageManager.restoreHolds(found, context)
         guard Self.isDone(found, try wanted) else {

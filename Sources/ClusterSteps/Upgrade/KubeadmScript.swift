@@ -71,8 +71,10 @@ enum KubeadmScript {
                 hash=$(said kubernetes.io/config.hash)
                 case $hash in '') lacks="$c does not run"; return 1 ;; *[!0-9a-f]*) lacks="$c runs twice"; return 1 ;; esac
                 name=$(said io.kubernetes.pod.name)
-                [ -n "$(crictl ps -q --state running --label "io.kubernetes.pod.name=$name" 2>/dev/null)" ] || { lacks="$c has no running container"; return 1; }
-                has=$(api pod "$name" -o 'jsonpath={.metadata.annotations.kubernetes\\.io/config\\.hash}') || { lacks="no API server tells of $name"; return 1; }
+                [ -n "$(crictl ps -q --state running --label "io.kubernetes.pod.name=$name" 2>/dev/null)" ] ||
+                    { lacks="$c has no running container"; return 1; }
+                has=$(api pod "$name" -o 'jsonpath={.metadata.annotations.kubernetes\\.io/config\\.hash}') ||
+                    { lacks="no API server tells of $name"; return 1; }
                 [ "$has" = "$hash" ] || { lacks="the API still has another $name than the one that runs"; return 1; }
             done
         }
@@ -86,7 +88,7 @@ enum KubeadmScript {
         keep_newest() { ls -1dt "$tmp/$1"* 2>/dev/null | tail -n +3 | while IFS= read -r d; do rm -rf -- "$d"; done; }
         free() { df -Pk "$kubernetes" | awk 'NR == 2 { print $4 }'; }
         if [ "$role" = master ]; then
-            need=1048576; [ -z "$data" ] || need=$((need + 2 * $(du -sk "$data" | cut -f1)))
+            size=; [ -z "$data" ] || size=$(du -sk "$data" 2>/dev/null | cut -f1); need=$((1048576 + 2 * ${size:-0}))
             [ "$(free)" -ge "$need" ] || keep_newest kubeadm-backup-etcd-
             [ "$(free)" -ge "$need" ] || fail "kubeadm copies etcd's data to $tmp: $((need / 1024)) MiB have to be free, there are $(($(free) / 1024))"
         fi

@@ -1,4 +1,5 @@
 import ClusterModel
+import Foundation
 import Journal
 import RunEngine
 import TestSupport
@@ -169,6 +170,50 @@ struct DrainBackendTests {
                 == "api/master1 is not in full service after 30.0s: DOWN, L4CON Layer4 connection problem"
         )
         #expect(failing.lb1.now.servers[0].admin == 0)
+    }
+
+    /// A rolling drain of three masters behind one load balancer, where an operator has the third out of service.
+    private func matrix() async throws -> CrashMatrix {
+        @Sendable func world() throws -> ShippedWorld {
+            let world = try ShippedWorld(ShippedWorld.cluster(masters: 4))
+            world.balancers["lb1"]?.change("master4") { $0.admin = 1 }
+            return world
+        }
+        let calls = [World.call("drain-backend", ["others": .integer(1)]), Self.enable]
+        let runbook = Runbook.toy([.toy(on: "masters", pace: .serial([.count(1)]), calls)])
+        return CrashMatrix(try await world().trial.plan(runbook), isOwned: true, world: world)
+    }
+
+    @Test("killed anywhere, it resumes to the same end; what an operator did stays")
+    func killed() async throws {
+        let matrix = try await matrix()
+        let whole = try await matrix.undisturbed()
+        #expect(whole.failures == [])
+        #expect(
+            whole.endState.filter { $0.hasPrefix("lb1: master") } == [
+                "lb1: master1 serves", "lb1: master2 serves", "lb1: master3 serves", "lb1: master4 is away",
+            ]
+        )
+        let isWhole = ProcessInfo.processInfo.environment["ROLLBOOK_CRASH_DEPTH2"] == "all"
+        let blows = (whole.recordBlows + whole.boundaryBlows).enumerated().filter { isWhole || $0.offset % 9 == 4 }
+            .map(\.element)
+        let report = await matrix.check(blows.map { [$0] }) { try await matrix.resumes(after: $0, as: whole) }
+        #expect(report.failures.isEmpty, "\(report.summary)")
+        #expect(report.cases > 20)
+    }
+
+    @Test("given up anywhere, no master is left without clients, and no note is left")
+    func abandonedAnywhere() async throws {
+        let matrix = try await matrix()
+        let whole = try await matrix.undisturbed()
+        let report = await matrix.check(Array(0..<whole.records)) { after -> String? in
+            let end = try await matrix.isAbandoned(after: .record(after, .hostsGoOn), dying: [])
+            let lines = end.endState.filter { $0.hasPrefix("lb1: master") }
+            let expected = whole.endState.filter { $0.hasPrefix("lb1: master") }
+            return end.failure ?? (lines == expected ? nil : "\(lines)")
+        }
+        #expect(report.failures.isEmpty, "\(report.summary)")
+        #expect(report.cases > 10)
     }
 
     @Test("all API servers are closed and opened again on each load balancer, but for those an operator had closed")

@@ -101,30 +101,46 @@ extension HAProxyServers.Server {
 enum BalancerRelease {
     /// Puts a master's servers back that bear a run's note, or any run's, and returns where, as `BALANCER: BACKEND/SERVER`.
     ///
-    /// - Throws: when one of them is still out of service.
+    /// A load balancer that fails does not keep the others from it.
+    ///
+    /// - Throws: the first failure, when all others have been told; also when a server is still out of service.
     static func release(heldBy run: String?, _ context: StepContext) async throws -> [String] {
-        let configuration = context.target.cluster.paths.haproxy
-        func isHeld(_ server: HAProxyServers.Server) -> Bool {
-            run == nil ? server.heldBy != nil : server.heldBy == run
-        }
-        let before = try await Balancers(context.lookAgain(), for: context.target)
         var done: [String] = []
-        for member in before.members {
-            for server in member.own where isHeld(server) {
-                try await context.tell(HAProxySocket.release(server, configuration), on: member.host)
-                done.append("\(member.host.name): \(server.path)")
+        var failure: (any Error)?
+        for balancer in Balancers.hosts(context.target) {
+            do {
+                done += try await release(heldBy: run, on: balancer, context).map { "\(balancer.name): \($0)" }
+            } catch {
+                failure = failure ?? error
             }
+        }
+        if let failure { throw failure }
+        return done
+    }
+
+    private static func release(heldBy run: String?, on balancer: Host, _ context: StepContext) async throws -> [String]
+    {
+        let cluster = context.target.cluster
+        func own() async throws -> [HAProxyServers.Server] {
+            guard let master = context.target.host else { throw StepFault("it is on a master") }
+            let state = try await context.lookAgain().read(HAProxyServers(cluster.paths), on: balancer.name)
+            if let problem = state.problem {
+                throw OperatorMessage(.stepFailed, at: balancer.name.text, problem, next: state.remedy)
+            }
+            return state.servers(of: master, cluster)
+        }
+        var done: [String] = []
+        for server in try await own() where run == nil ? server.heldBy != nil : server.heldBy == run {
+            try await context.tell(HAProxySocket.release(server, cluster.paths.haproxy), on: balancer)
+            done.append(server.path)
         }
         guard !done.isEmpty else { return [] }
-        let after = try await Balancers(context.lookAgain(), for: context.target)
-        for member in after.members {
-            for server in member.own where server.isAway && done.contains("\(member.host.name): \(server.path)") {
-                throw OperatorMessage(
-                    .stepFailed,
-                    at: member.host.name.text,
-                    "HAProxy was told that \(server.path) is ready, but has it as \(server.spoken)"
-                )
-            }
+        if let stuck = try await own().first(where: { $0.isAway && done.contains($0.path) }) {
+            throw OperatorMessage(
+                .stepFailed,
+                at: balancer.name.text,
+                "HAProxy was told that \(stuck.path) is ready, but has it as \(stuck.spoken)"
+            )
         }
         return done
     }

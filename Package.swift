@@ -89,7 +89,7 @@ let package = Package(
                 .embedInCode("etcd-maintenance.yaml"),
                 .embedInCode("etcd-member-remove.yaml"), .embedInCode("etcd-member-replace.yaml"),
                 .embedInCode("etcd-restore.yaml"),
-                .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"),
+                .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"), .embedInCode("rolling-upgrade.yaml"),
             ],
             swiftSettings: strict
         ),

@@ -72,6 +72,19 @@ struct PlannerTests {
         #expect(plan.obstacles.isEmpty)
     }
 
+    @Test("a list among the inputs reaches a step as a list, and an empty one as an empty one", arguments: ["", "a", "a,b c"])
+    func lists(given: String) async throws {
+        let inputs = try InputValues(
+            declared: [RunbookInput(name: "list", type: .strings)],
+            given: ["list": given]
+        )
+        let call = StepCall.toy("read", ["key": .string("${inputs.list}")])
+        let signature = KindSignature(kind: "toy.read", summary: "", parameters: [Parameter("key", .strings, "")])
+        let target = StepTarget(host: nil, cluster: .sample())
+        let expected = given.isEmpty ? [] : given.split(separator: ",").map { JSONValue.string(String($0)) }
+        #expect(try inputs.substitute(call, for: target, signature) == ["key": .array(expected)])
+    }
+
     @Test("a blocked step is no obstacle where the stage goes on after failures")
     func blockedButTolerated() async throws {
         trial.hosts["master3"].values = ["x": "forbidden"]

@@ -62,6 +62,7 @@ struct InputValues: Sendable {
             switch type {
             case .integer: return Int64(filled).map { .integer($0) } ?? .string(filled)
             case .boolean: return filled == "true" ? .bool(true) : filled == "false" ? .bool(false) : .string(filled)
+            case .strings: return .array(filled.split(separator: ",").map { .string(String($0)) })
             default: return .string(filled)
             }
         case .array(let values):

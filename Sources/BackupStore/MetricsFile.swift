@@ -1,5 +1,4 @@
 package import ClusterModel
-import SystemPackage
 
 /// The file that node_exporter's textfile collector reads; readable by everybody, and always whole (fault B07).
 package struct MetricsFile: Sendable {
@@ -40,27 +39,10 @@ package struct MetricsFile: Sendable {
         _ writer: RunID,
         _ change: (inout [MetricsText.Name: Int64]) -> Void
     ) throws(BackupError) {
-        guard path.hasPrefix("/"), path.hasSuffix(".prom"), let slash = path.lastIndex(of: "/") else {
-            throw .invalidName(path, expected: "absolute path of a .prom file")
+        try SharedTextFile(path: path).rewrite(writer: writer) { text in
+            var samples = MetricsText.samples(in: text, cluster: cluster)
+            change(&samples)
+            return MetricsText.text(samples, cluster: cluster)
         }
-        let name = String(path[path.index(after: slash)...])
-        let parent = slash == path.startIndex ? "/" : String(path[..<slash])
-        let folder = try Directory.shared(at: parent)
-        var samples = MetricsText.samples(in: folder.sharedText(of: name) ?? "", cluster: cluster)
-        change(&samples)
-        let temporary = ".\(name).\(writer.text)"
-        try folder.removeFile(temporary)
-        let file = try folder.createFile(temporary)
-        defer { try? file.close() }
-        do throws(Errno) {
-            try file.writeCompletely(Array(MetricsText.text(samples, cluster: cluster).utf8))
-            try file.setMode(0o644)
-            try file.synchronize()
-        } catch {
-            try? folder.removeFile(temporary)
-            throw folder.failure(error.rawValue, "write", temporary)
-        }
-        try folder.replaceFile(name, from: temporary)
-        try folder.sync()
     }
 }

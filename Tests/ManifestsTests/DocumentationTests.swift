@@ -43,7 +43,10 @@ struct DocumentationTests {
 
     @Test("the inventory specification names exactly the keys of the schema")
     func inventoryKeys() throws {
-        let sections = [InventorySchema.cluster, InventorySchema.ssh, InventorySchema.paths, InventorySchema.backup]
+        let sections = [
+            InventorySchema.cluster, InventorySchema.ssh, InventorySchema.paths, InventorySchema.backup,
+            InventorySchema.notify, InventorySchema.webhook, InventorySchema.command, InventorySchema.ping,
+        ]
         let hosts = InventorySchema.host + [InventorySchema.hostKeyAlias]
         let known = (InventorySchema.top + hosts + InventorySchema.check).map(\.key) + sections.flatMap(leaves)
         #expect(Set(try keys(documentedIn: "Inventory/README.md")) == Set(known))
@@ -63,7 +66,11 @@ struct DocumentationTests {
         arguments: [
             ("zzzzzzzzz: 1", InventorySchema.top), ("cluster: { zzzzzzzzz: 1 }", InventorySchema.cluster),
             ("ssh: { zzzzzzzzz: 1 }", InventorySchema.ssh), ("paths: { zzzzzzzzz: 1 }", InventorySchema.paths),
-            ("backup: { zzzzzzzzz: 1 }", InventorySchema.backup), ("masters: [{ zzzzzzzzz: 1 }]", InventorySchema.host),
+            ("backup: { zzzzzzzzz: 1 }", InventorySchema.backup), ("notify: { zzzzzzzzz: 1 }", InventorySchema.notify),
+            ("notify: { webhooks: [{ zzzzzzzzz: 1 }] }", InventorySchema.webhook),
+            ("notify: { commands: [{ zzzzzzzzz: 1 }] }", InventorySchema.command),
+            ("notify: { pings: [{ zzzzzzzzz: 1 }] }", InventorySchema.ping),
+            ("masters: [{ zzzzzzzzz: 1 }]", InventorySchema.host),
             ("masters: [{ ssh: { zzzzzzzzz: 1 } }]", InventorySchema.ssh + [InventorySchema.hostKeyAlias]),
         ]
     )

@@ -37,7 +37,8 @@ struct SampleSSHConfig: SSHDefaults {
 func describe(inventory bytes: [UInt8], path: String) -> String {
     do {
         let inventory = try InventoryLoader.load(bytes, path: path, context: .sample)
-        return (inventory.warnings.map(\.rendered) + describe(inventory.cluster)).joined(separator: "\n") + "\n"
+        return (inventory.warnings.map(\.rendered) + describe(inventory.cluster) + describe(inventory.notify))
+            .joined(separator: "\n") + "\n"
     } catch {
         return error.description + "\n"
     }
@@ -56,6 +57,23 @@ private func describe(_ cluster: Cluster) -> [String] {
             + " metrics \(backup.metricsFile ?? "-") ping \(backup.pingURL ?? "-")",
         "keep last \(keep.last) daily \(keep.daily) weekly \(keep.weekly) monthly \(keep.monthly) good \(keep.minGood)",
     ] + cluster.hosts.map(describe)
+}
+
+private func describe(_ policy: NotifyPolicy) -> [String] {
+    func address(_ address: NotifyPolicy.Address) -> String {
+        switch address {
+        case .url(let url): "\(url.text) shown as \(url)"
+        case .file(let path): "in \(path)"
+        }
+    }
+    func filter(_ filter: NotifyPolicy.Filter) -> String {
+        "on \(filter.on.map(\.rawValue).sorted()) of \(filter.runbooks.isEmpty ? "all" : "\(filter.runbooks)")"
+    }
+    return policy.webhooks.map {
+        "webhook \($0.preset.rawValue) \(address($0.address)) secret \($0.secretFile ?? "-") \(filter($0.filter))"
+    } + policy.commands.map { "command \($0.words) \(filter($0.filter))" }
+        + policy.pings.map { "ping \(address($0.address)) \(filter($0.filter))" }
+        + (policy.metricsFile.map { ["run metrics \($0)"] } ?? [])
 }
 
 private func describe(_ host: Host) -> String {

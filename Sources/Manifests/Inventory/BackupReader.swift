@@ -87,14 +87,7 @@ struct BackupReader {
     private func pingURL(_ section: Section) -> String? {
         let text = section.string("url", required: true)
         section.finish()
-        guard let text else { return nil }
-        let isPlain = text.value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"'`<>\\{}|^".utf8.contains($0) }
-        let scheme = ["https://", "http://"].first { text.value.hasPrefix($0) }
-        guard let scheme, isPlain, text.value.utf8.count > scheme.utf8.count else {
-            log.error("'\(section.name("url"))' wants an http:// or https:// address", at: text.mark)
-            return nil
-        }
-        return text.value
+        return text.flatMap { webAddress($0, section.name("url"), log: log) }?.text
     }
 
     private func isRecipient(_ text: Located<String>, _ name: String) -> Bool {

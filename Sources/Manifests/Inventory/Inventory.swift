@@ -5,14 +5,23 @@ package struct Inventory: Sendable, Hashable {
     /// The file's path as it was given, for messages.
     package let path: String
     package let cluster: Cluster
+    /// Who is told of runs.
+    package let notify: NotifyPolicy
     /// What a person should look at; none of it keeps the inventory from being used.
     package let warnings: [Diagnostic]
     /// `sha256:…` of the file's bytes; plans bind it.
     package let digest: String
 
-    package init(path: String, cluster: Cluster, warnings: [Diagnostic], digest: String) {
+    package init(
+        path: String,
+        cluster: Cluster,
+        notify: NotifyPolicy = NotifyPolicy(),
+        warnings: [Diagnostic],
+        digest: String
+    ) {
         self.path = path
         self.cluster = cluster
+        self.notify = notify
         self.warnings = warnings
         self.digest = digest
     }

@@ -12,13 +12,23 @@ package enum InventoryLoader {
         context: InventoryContext
     ) throws(InvalidManifest) -> Inventory {
         let log = ProblemLog(SourceText(bytes, path: path))
-        let cluster = topSection(log).flatMap { read($0, path: path, context: context) }
+        let found = topSection(log).flatMap { read($0, path: path, context: context) }
         let diagnostics = log.sorted
-        guard let cluster, !log.hasErrors else { throw InvalidManifest(diagnostics: diagnostics) }
-        return Inventory(path: path, cluster: cluster, warnings: diagnostics, digest: digest(of: bytes))
+        guard let found, !log.hasErrors else { throw InvalidManifest(diagnostics: diagnostics) }
+        return Inventory(
+            path: path,
+            cluster: found.cluster,
+            notify: found.notify,
+            warnings: diagnostics,
+            digest: digest(of: bytes)
+        )
     }
 
-    private static func read(_ top: Section, path: String, context: InventoryContext) -> Cluster? {
+    private static func read(
+        _ top: Section,
+        path: String,
+        context: InventoryContext
+    ) -> (cluster: Cluster, notify: NotifyPolicy)? {
         let log = top.log
         guard checkFormat(top) else { return nil }
         let paths = ControllerPaths(inventory: path, context: context)
@@ -28,13 +38,14 @@ package enum InventoryLoader {
         let clusterPaths = readClusterPaths(top)
         let backup = BackupReader(log: log, paths: paths).read(top)
         let preflight = readChecks(top)
+        let notify = NotifyReader(log: log, paths: paths).read(top, besides: backup)
         top.finish()
 
         checkHosts(groups.drafts, log: log)
         shape.check(groups)
         let hosts = HostResolution(drafts: groups.drafts, defaults: defaults, context: context, log: log).resolve()
         guard let id = shape.id else { return nil }
-        return Cluster(
+        let cluster = Cluster(
             id: id,
             topology: shape.topology,
             vip: shape.vip?.value.description,
@@ -45,6 +56,7 @@ package enum InventoryLoader {
             preflight: preflight,
             hosts: hosts
         )
+        return (cluster, notify)
     }
 
     private static func readChecks(_ top: Section) -> [CheckName: CheckPolicy]? {

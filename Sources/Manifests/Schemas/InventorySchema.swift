@@ -12,6 +12,7 @@ enum InventorySchema {
         SchemaField("etcd", .list(.mapping(host)), "Members of an external etcd."),
         SchemaField("paths", .mapping(paths), "Where things are on the hosts."),
         SchemaField("backup", .mapping(backup), "What the nightly backup takes, keeps and tells."),
+        SchemaField("notify", .mapping(notify), "Who is told of runs."),
         SchemaField("preflight", .mapping(checks), "What is wanted of checks, by their names."),
     ]
 
@@ -102,6 +103,37 @@ enum InventorySchema {
             "Told of start, success and failure of each backup."
         ),
     ]
+
+    static let notify = [
+        SchemaField("webhooks", .list(.mapping(webhook)), "Addresses that are posted to."),
+        SchemaField("commands", .list(.mapping(command)), "Programs that are run."),
+        SchemaField("pings", .list(.mapping(ping)), "Dead-man switches."),
+        SchemaField("metricsFile", .text(pattern: "\\.prom$"), "For node_exporter's textfile collector."),
+    ]
+
+    static let webhook =
+        address + [
+            SchemaField("preset", words(NotifyPolicy.Preset.self), "What it understands, by default generic."),
+            SchemaField("secretFile", .text, "Holds the key that signs what is sent."),
+        ] + filter
+
+    static let command =
+        [SchemaField("command", .list(.text), required: true, "The absolute path of a program, and its arguments.")]
+        + filter
+
+    static let ping = address + [runbooks]
+
+    private static let address = [
+        SchemaField("url", .text(pattern: "^https?://"), "The address."),
+        SchemaField("urlFile", .text, "Holds the address."),
+    ]
+
+    private static let filter = [
+        SchemaField("on", .list(words(NotifyPolicy.Occasion.self)), "What is told of, by default failure and partial."),
+        runbooks,
+    ]
+
+    private static let runbooks = SchemaField("runbooks", .list(.name), "Of these runbooks only, by default of all.")
 
     private static let port = SchemaShape.number(1...65535)
     private static let count = SchemaShape.number(0...100_000)

@@ -88,6 +88,9 @@ package struct Verdict: Sendable, Hashable {
         }
     }
 
+    /// Whether every step was done, or had nothing to do.
+    package var isDone: Bool { tone == .good }
+
     /// A journal that does not verify.
     package static let damaged = Verdict(word: "DAMAGED", tone: .bad, exitCode: nil)
 

@@ -1,11 +1,18 @@
 import ClusterModel
 import Glibc
+import Synchronization
 
 /// The two streams of the program: standard output is the answer, standard error is progress and messages.
 ///
 /// A reader that went away (`| head`, a closed terminal) never ends a run. Everything that came from outside must be
 /// escaped by whoever composed the text; views do that at the last moment.
 enum Terminal {
+    /// The live view that has the terminal, while one has.
+    private static let screen = Mutex<LiveScreen?>(nil)
+
+    /// Gives standard error to a live view; messages go through it until it is given back with nil.
+    static func lend(to view: LiveScreen?) { screen.withLock { $0 = view } }
+
     /// Prints one line of the answer; a failure to write it is lost, for text is for people.
     static func answer(_ line: String) { _ = write(line + "\n", to: 1) }
 
@@ -34,11 +41,16 @@ enum Terminal {
 
     /// Prints one line of messages or progress; false when nobody reads any more.
     @discardableResult
-    static func error(_ line: String) -> Bool { write(line + "\n", to: 2) == 0 }
-
-    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
-        write(Array(text.utf8), to: descriptor)
+    static func error(_ line: String) -> Bool {
+        if let view = screen.withLock({ $0 }) {
+            view.leave(line)
+            return true
+        }
+        return write(line + "\n", to: 2)
     }
+
+    /// Writes a text as it is; false when nobody reads any more.
+    static func write(_ text: String, to descriptor: Int32) -> Bool { write(Array(text.utf8), to: descriptor) == 0 }
 
     private static func write(_ whole: [UInt8], to descriptor: Int32) -> Int32 {
         var bytes = whole[...]

@@ -51,6 +51,8 @@ struct RunFinder {
 
     private let folder: StateDirectory
 
+    init(_ folder: StateDirectory) { self.folder = folder }
+
     init(_ options: StateOptions) throws {
         let path = try Surroundings.current().stateDirectory(options.stateDir)
         guard let found = try StateDirectory.existing(at: FilePath(path)) else {
@@ -79,11 +81,15 @@ struct RunFinder {
     /// The last runs of the same runbook on the same cluster before `run`, the newest first.
     func earlier(than run: RecordedRun) throws -> [EarlierRun] {
         guard let begin = run.state.begin else { return [] }
+        return try earlier(of: begin.runbook, on: begin.cluster, than: run.folder.run)
+    }
+
+    private func earlier(of runbook: String, on cluster: ClusterID, than run: RunID) throws -> [EarlierRun] {
         var found: [EarlierRun] = []
-        for id in try folder.runs().reversed() where id < run.folder.run {
+        for id in try folder.runs().reversed() where id < run {
             guard found.count < Self.mostEarlier else { break }
             guard let place = try folder.existingRun(id), let other = JournalReader.begin(of: place),
-                other.runbook == begin.runbook, other.cluster == begin.cluster
+                other.runbook == runbook, other.cluster == cluster
             else { continue }
             guard let recorded = try? JournalReader.verify(place) else {
                 found.append(EarlierRun(run: id, started: nil, duration: nil, verdict: .damaged))
@@ -99,5 +105,15 @@ struct RunFinder {
             )
         }
         return found
+    }
+
+    /// How the earlier run of middling length went, to estimate the time left from; nil when none was done.
+    func pace(for plan: Plan, before run: RunID) -> EarlierPace? {
+        let earlier = (try? earlier(of: plan.runbook, on: plan.cluster.id, than: run)) ?? []
+        let done = earlier.filter(\.verdict.isDone).sorted { ($0.duration ?? .zero) < ($1.duration ?? .zero) }
+        guard !done.isEmpty, let place = try? folder.existingRun(done[done.count / 2].run),
+            let recorded = try? JournalReader.verify(place)
+        else { return nil }
+        return EarlierPace(of: recorded, for: plan.steps.map(\.id))
     }
 }

@@ -17,6 +17,8 @@ struct Surroundings: Sendable {
     let pid: Int
     let time: any TimeSource
     let answersToTerminal: Bool
+    /// Whether standard error, where progress is told, is a terminal.
+    let tellsOnTerminal: Bool
     let asksOnTerminal: Bool
 
     static func current() throws -> Surroundings {
@@ -37,6 +39,7 @@ struct Surroundings: Sendable {
             pid: process.pid,
             time: SystemTime(),
             answersToTerminal: isatty(1) == 1,
+            tellsOnTerminal: isatty(2) == 1,
             asksOnTerminal: isatty(0) == 1 && isatty(2) == 1
         )
     }

@@ -11,11 +11,27 @@ final class ProgressView: Sendable {
     private let count = Mutex(0)
     /// Somebody read what was shown, as far as is known.
     private let isRead = Mutex(true)
+    private let screen = Mutex<LiveScreen?>(nil)
 
     init(format: OutputFormat, isQuiet: Bool, time: any TimeSource) {
         self.format = format
         self.isQuiet = isQuiet
         self.time = time
+    }
+
+    /// Shows the run on a board that is redrawn in place, until `endLive`.
+    func beginLive(_ board: LiveBoard, inColour: Bool) {
+        let view = LiveScreen(board, inColour: inColour, time: time)
+        screen.withLock { $0 = view }
+        Terminal.lend(to: view)
+        view.begin()
+    }
+
+    /// Takes the board away, whatever came of the run; without one it does nothing.
+    func endLive() {
+        guard let view = screen.withLock({ $0.take() }) else { return }
+        Terminal.lend(to: nil)
+        view.end()
     }
 
     /// Shows an event; true when it turns out that nobody reads any more, once.
@@ -30,9 +46,12 @@ final class ProgressView: Sendable {
     /// False when it could not be written.
     private func write(_ event: RunEvent) -> Bool {
         if format == .json { return writeJSON(event) }
-        guard !isQuiet, let line = Self.line(for: event) else { return true }
-        let clock = time.now.description.dropFirst(11).prefix(8)
-        return Terminal.error("\(clock) \(line)".escapedOnOneLine)
+        guard !isQuiet else { return true }
+        let line = Self.line(for: event).map { line in
+            "\(time.now.description.dropFirst(11).prefix(8)) \(line)".escapedOnOneLine
+        }
+        if let view = screen.withLock({ $0 }) { return view.take(event, leaving: event.isLasting ? line : nil) }
+        return line.map { Terminal.error($0) } ?? true
     }
 
     private static func line(for event: RunEvent) -> String? {
@@ -94,5 +113,16 @@ final class ProgressView: Sendable {
         }
         do { try JSONAnswer.print(.object(fields)) } catch { return false }
         return true
+    }
+}
+
+extension RunEvent {
+    /// Whether a person should still find it on the terminal when the board has gone on.
+    fileprivate var isLasting: Bool {
+        switch self {
+        case .stageBegan, .recovered, .stopping: true
+        case .gate, .stepBegan, .progress: false
+        case .stepEnded(_, _, _, let result, _, _): result != .ok && result != .skipped
+        }
     }
 }

@@ -3,8 +3,6 @@ import ClusterModel
 import ClusterSteps
 import Journal
 import RunEngine
-import Subprocess
-import SystemPackage
 
 /// Tells the outside world of a backup run: the metrics file and the dead-man ping of the inventory's policy.
 ///
@@ -46,22 +44,10 @@ struct BackupReport: Sendable {
 
     private var metrics: MetricsFile? { policy.metricsFile.map { MetricsFile(path: $0, cluster: cluster) } }
 
-    /// curl with ten seconds and two repetitions; the URL is a capability and travels on standard input.
     private func ping(_ suffix: String) async {
-        guard let url = policy.pingURL else { return }
-        let configuration = "url = \"\(url)\(suffix)\"\nsilent\nfail\nmax-time = 10\nretry = 2\noutput = /dev/null\n"
-        do {
-            let result = try await Subprocess.run(
-                .path(FilePath("/usr/bin/curl")),
-                arguments: ["--config", "-"],
-                input: .string(configuration),
-                output: .discarded,
-                error: .discarded
-            )
-            guard !result.terminationStatus.isSuccess else { return }
-            Terminal.error("rollbook: note: the ping URL did not answer; the run's outcome is not changed by that")
-        } catch {
-            Terminal.error("rollbook: note: cannot ping, curl is not usable: \(error)")
+        guard let url = policy.pingURL, let address = WebAddress(url + suffix) else { return }
+        do { try await HTTPCall(address: address).send() } catch {
+            Terminal.error("rollbook: warning: the backup's ping: \(error). The run's outcome is not changed by that")
         }
     }
 }

@@ -1,0 +1,186 @@
+import BackupStore
+import ClusterModel
+import FoundationEssentials
+import Journal
+import RunEngine
+import Subprocess
+import SystemPackage
+
+/// Tells of one run whoever the inventory's `notify:` names.
+///
+/// Guarantees: all deliveries of an occasion go out at the same time and end within ten seconds; what fails is one line on standard
+/// error; no outcome and no exit code depends on any of it.
+struct Notifier: Sendable {
+    let policy: NotifyPolicy
+    let cluster: ClusterID
+    let runbook: String
+    let run: RunID
+    let action: String
+    let controller: String
+    let user: String
+    let time: any TimeSource
+    var limit = HTTPCall.limit
+    /// Where warnings go.
+    var warn: @Sendable (String) -> Void = { Terminal.error($0) }
+
+    /// Runs that are counted as runs of the runbook; giving one up is none.
+    private var counts: Bool { action != "abandon" }
+
+    func started() async { await tell(notice(.start, nil, nil), ping: "/start") }
+
+    /// Another run was at work: neither success nor failure.
+    func skipped() async { await deliver(pings("/log")) }
+
+    func ended(_ outcome: RunOutcome, took: Duration) async {
+        guard !outcome.isDeclined else { return }
+        if counts, let path = policy.metricsFile {
+            let metrics = RunMetrics(
+                cluster: cluster,
+                runbook: runbook,
+                ended: time.now,
+                code: outcome.code,
+                took: took
+            )
+            do { try SharedTextFile(path: path).rewrite(writer: run) { metrics.added(to: $0) } } catch {
+                warn(error.message.description)
+            }
+        }
+        await tell(notice(outcome.occasion, outcome, took), ping: outcome.code == .done ? "" : "/fail")
+    }
+
+    private func notice(_ occasion: NotifyPolicy.Occasion, _ outcome: RunOutcome?, _ took: Duration?) -> RunNotice {
+        RunNotice(
+            occasion: occasion,
+            action: action,
+            cluster: cluster,
+            runbook: runbook,
+            run: run,
+            moment: time.now,
+            controller: controller,
+            user: user,
+            outcome: outcome,
+            took: took
+        )
+    }
+
+    /// One thing to do, and how it is called when it fails.
+    private struct Delivery: Sendable {
+        let name: String
+        let work: @Sendable () async throws -> Void
+    }
+
+    private func tell(_ notice: RunNotice, ping: String) async {
+        let hooks = policy.webhooks.enumerated().filter { $1.filter.passes(notice.occasion, of: runbook) }.map {
+            index,
+            hook in
+            Delivery(name: "webhooks[\(index)]") { try await post(notice, to: hook) }
+        }
+        let commands = policy.commands.enumerated().filter { $1.filter.passes(notice.occasion, of: runbook) }.map {
+            index,
+            command in
+            Delivery(name: "commands[\(index)]") { try await CommandHook(words: command.words).run(notice.text) }
+        }
+        await deliver(hooks + commands + (counts ? pings(ping) : []))
+    }
+
+    private func pings(_ suffix: String) -> [Delivery] {
+        policy.pings.enumerated().filter { $1.filter.passes(.start, of: runbook) }.map { index, ping in
+            Delivery(name: "pings[\(index)]") {
+                let address = try Self.address(ping.address)
+                guard let whole = WebAddress(address.text + suffix) else { return }
+                try await HTTPCall(address: whole).send()
+            }
+        }
+    }
+
+    private func post(_ notice: RunNotice, to hook: NotifyPolicy.Webhook) async throws {
+        let address = try Self.address(hook.address)
+        let body = notice.body(for: hook.preset)
+        let key = try hook.secretFile.map { try SecretText.read($0) }
+        let headers = notice.headers(signing: body, with: key)
+        try await HTTPCall(address: address, headers: headers, body: body).send()
+    }
+
+    private static func address(_ address: NotifyPolicy.Address) throws -> WebAddress {
+        switch address {
+        case .url(let url): return url
+        case .file(let path):
+            guard let url = WebAddress(String(decoding: try SecretText.read(path), as: UTF8.self)) else {
+                throw HTTPCall.Failure(description: "\(path) does not hold an http:// or https:// address")
+            }
+            return url
+        }
+    }
+
+    /// Starts all, waits for all, but no longer than the limit.
+    private func deliver(_ deliveries: [Delivery]) async {
+        guard !deliveries.isEmpty else { return }
+        var failures: [String] = []
+        await withTaskGroup(of: (name: String?, failure: String?).self) { group in
+            for delivery in deliveries {
+                group.addTask {
+                    do {
+                        try await delivery.work()
+                        return (delivery.name, nil)
+                    } catch {
+                        let why =
+                            error is CancellationError || Task.isCancelled
+                            ? "no answer within \(limit.inSeconds)" : "\(error)"
+                        return (delivery.name, "\(delivery.name): \(why)")
+                    }
+                }
+            }
+            group.addTask {
+                try? await time.sleep(for: limit)
+                return (nil, nil)
+            }
+            var left = deliveries.count
+            while left > 0, let result = await group.next() {
+                if result.name == nil {
+                    group.cancelAll()
+                } else {
+                    left -= 1
+                    if let failure = result.failure { failures.append(failure) }
+                }
+            }
+            group.cancelAll()
+        }
+        guard !failures.isEmpty else { return }
+        let list = failures.sorted().joined(separator: "; ").escapedOnOneLine
+        let count = "\(failures.count) of \(deliveries.count) notifications of \(runbook)"
+        warn("rollbook: warning: \(count) did not go out: \(list). The run's outcome is not changed by that")
+    }
+}
+
+/// A program of the operator's that is told of a run: fixed words, the notice on standard input, no shell.
+struct CommandHook: Sendable {
+    let words: [String]
+
+    func run(_ notice: String) async throws {
+        guard let program = words.first else { return }
+        let status: TerminationStatus
+        do {
+            status = try await Subprocess.run(
+                .path(FilePath(program)),
+                arguments: Arguments(Array(words.dropFirst())),
+                environment: .custom([
+                    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+                ]),
+                platformOptions: .detached,
+                input: .string(notice + "\n"),
+                output: .discarded,
+                error: .discarded
+            ).terminationStatus
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            try Task.checkCancellation()
+            throw HTTPCall.Failure(description: "\(program) cannot be run: \(error)")
+        }
+        switch status {
+        case .exited(0): return
+        case .exited(let code): throw HTTPCall.Failure(description: "\(program) ended with \(code)")
+        default: throw HTTPCall.Failure(description: "\(program) was killed")
+        }
+    }
+}

@@ -14,6 +14,7 @@ struct ApplyCommand: AsyncParsableCommand {
     @OptionGroup var cluster: ClusterOptions
     @Option(help: "Refuse unless the plan has this id (sha256:…).") var expect: String?
     @OptionGroup var ownership: OwnershipOptions
+    @OptionGroup var progress: ProgressOptions
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
     func run() async throws {
@@ -37,18 +38,17 @@ struct ApplyCommand: AsyncParsableCommand {
             )
         }
         let context = try ClusterContext.load(cluster, surroundings)
-        let view = RunView(cluster.state, time: surroundings.time)
+        let view = RunView(cluster.state, surroundings, progress.progress)
         let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
         let run = session.newRunID()
         let lock = try session.lock(for: run, runbook: saved.runbook)
         defer { lock.release() }
         try Staleness(session: session).check(saved, id: id)
-        let report = session.report(for: run, saved.report)
-        await report?.began()
-        let flow = RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
-        let code = try await flow.execute(saved, run: run, since: began)
-        await context.connections.close()
-        await report?.ended(code, took: surroundings.time.uptime - began)
-        if code != .done { throw CommandEnding(code: code) }
+        let report = session.reporting(for: run, saved.runbook, saved.report, action: "apply")
+        await report.backup?.began()
+        try await report.follow(since: began) {
+            try await RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
+                .execute(saved, run: run, since: began, report)
+        }
     }
 }

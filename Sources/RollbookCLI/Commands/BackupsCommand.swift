@@ -204,7 +204,7 @@ struct BackupsPruneCommand: AsyncParsableCommand {
         let session = try RunSession(
             context,
             stateOption: cluster.state.stateDir,
-            view: RunView(cluster.state, time: backups.surroundings.time)
+            view: RunView(cluster.state, backups.surroundings)
         )
         let lock = try session.lock(for: session.newRunID(), runbook: "backups prune")
         defer { lock.release() }

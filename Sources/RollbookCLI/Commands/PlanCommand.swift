@@ -24,7 +24,7 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         let surroundings = try Surroundings.current()
         let context = try ClusterContext.load(cluster, surroundings)
-        let view = RunView(cluster.state, time: surroundings.time)
+        let view = RunView(cluster.state, surroundings)
         let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
         let entry = try session.source.find(runbook)
         let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope, checks: checks)

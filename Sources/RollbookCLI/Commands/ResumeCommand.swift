@@ -20,6 +20,7 @@ struct ResumeCommand: AsyncParsableCommand {
     var retry: [String] = []
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var ownership: OwnershipOptions
+    @OptionGroup var progress: ProgressOptions
 
     func run() async throws {
         var steps: Set<StepID> = []
@@ -27,7 +28,10 @@ struct ResumeCommand: AsyncParsableCommand {
             guard let step = StepID(text) else { throw OperatorMessage(.usage, at: "--retry \(text)", "is no step id") }
             steps.insert(step)
         }
-        try await ReopenedRun(cluster: cluster, id: id, takesOver: ownership.takeOver).work(.resume, retry: steps)
+        try await ReopenedRun(cluster: cluster, progress: progress, id: id, takesOver: ownership.takeOver).work(
+            .resume,
+            retry: steps
+        )
     }
 }
 
@@ -41,16 +45,24 @@ struct AbandonCommand: AsyncParsableCommand {
     @Argument(help: "Run id.") var id: String
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var ownership: OwnershipOptions
+    @OptionGroup var progress: ProgressOptions
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
     func run() async throws {
-        try await ReopenedRun(cluster: cluster, id: id, takesOver: ownership.takeOver, asks: !yes).work(.abandon)
+        try await ReopenedRun(
+            cluster: cluster,
+            progress: progress,
+            id: id,
+            takesOver: ownership.takeOver,
+            asks: !yes
+        ).work(.abandon)
     }
 }
 
 /// A recorded run that a later process takes up: what `resume` and `abandon` share.
 struct ReopenedRun {
     let cluster: ClusterOptions
+    let progress: ProgressOptions
     let id: String?
     let takesOver: Bool
     var asks = false
@@ -59,24 +71,24 @@ struct ReopenedRun {
         let surroundings = try Surroundings.current()
         let began = surroundings.time.uptime
         let context = try ClusterContext.load(cluster, surroundings)
-        let view = RunView(cluster.state, time: surroundings.time)
+        let view = RunView(cluster.state, surroundings, progress.progress)
         let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
         let folder = try find(session.state, context.cluster.id)
         if asks { try confirm(folder, surroundings) }
         let lock = try session.lock(for: folder.run, runbook: purpose.rawValue)
         defer { lock.release() }
         let options = Reopening(cluster: context.cluster.id, takesOver: takesOver, retry: retry)
-        let reopened = try await session.reopen(folder, purpose, options)
-        await context.connections.close()
-        let code = try RunFlow(session: session, view: view, asks: false).finish(
-            reopened.ending,
-            plan: reopened.plan,
-            run: folder.run,
-            since: began
-        )
-        let report = session.report(for: folder.run, reopened.plan.report)
-        if purpose == .resume { await report?.ended(code, took: surroundings.time.uptime - began) }
-        if code != .done { throw CommandEnding(code: code) }
+        let plan = try session.plan(of: folder)
+        let report = session.reporting(for: folder.run, plan.runbook, plan.report, action: purpose.rawValue)
+        try await report.follow(since: began) {
+            let reopened = try await session.reopen(folder, purpose, options, report)
+            return try RunFlow(session: session, view: view, asks: false).finish(
+                reopened.ending,
+                plan: reopened.plan,
+                run: folder.run,
+                since: began
+            )
+        }
     }
 
     private func confirm(_ folder: RunFolder, _ surroundings: Surroundings) throws {

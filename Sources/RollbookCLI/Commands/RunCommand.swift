@@ -16,6 +16,7 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var scope: ScopeOptions
     @OptionGroup var checks: CheckOptions
     @OptionGroup var ownership: OwnershipOptions
+    @OptionGroup var progress: ProgressOptions
     @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
 
     func run() async throws {
@@ -30,32 +31,22 @@ struct RunCommand: AsyncParsableCommand {
         }
         let began = surroundings.time.uptime
         let context = try ClusterContext.load(cluster, surroundings)
-        let view = RunView(cluster.state, time: surroundings.time)
+        let view = RunView(cluster.state, surroundings, progress.progress)
         let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
         let entry = try session.source.find(runbook)
         let run = session.newRunID()
-        let report = session.report(for: run, entry.runbook.report)
+        let report = session.reporting(for: run, entry.runbook.name, entry.runbook.report, action: "run")
         let lock: RunLock
         do { lock = try session.lock(for: run, runbook: entry.runbook.name) } catch {
-            if (error as? JournalError)?.code == .locked { await report?.skipped() }
+            if (error as? JournalError)?.code == .locked { await report.skipped() }
             throw error
         }
         defer { lock.release() }
-        await report?.began()
-        do {
+        await report.backup?.began()
+        try await report.follow(since: began) {
             let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope, checks: checks)
-            let flow = RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
-            let code = try await flow.execute(plan, run: run, since: began)
-            await context.connections.close()
-            await report?.ended(code, took: surroundings.time.uptime - began)
-            if code != .done { throw CommandEnding(code: code) }
-        } catch let ending as CommandEnding {
-            throw ending
-        } catch {
-            await context.connections.close()
-            let code = (error as? any OperatorMessageConvertible)?.operatorMessage.code ?? .fault
-            await report?.ended(code, took: surroundings.time.uptime - began)
-            throw error
+            return try await RunFlow(session: session, view: view, asks: !yes, takesOver: ownership.takeOver)
+                .execute(plan, run: run, since: began, report)
         }
     }
 }
@@ -67,29 +58,26 @@ struct RunFlow: Sendable {
     let asks: Bool
     var takesOver = false
 
-    func execute(_ plan: Plan, run: RunID, since began: Duration) async throws -> ExitCode {
+    func execute(_ plan: Plan, run: RunID, since began: Duration, _ report: RunReporting) async throws -> RunOutcome {
         let id = ContentHash(of: try plan.bytes()).text
         try view.show(plan, id: id)
         guard plan.obstacles.isEmpty else {
             for message in plan.obstacles { Terminal.error(message.description) }
-            return ExitCode.mostSevere(plan.obstacles.map(\.code))
+            return RunOutcome(.mostSevere(plan.obstacles.map(\.code)), "refused", problems: plan.obstacles)
         }
         if asks, !Terminal.confirm("Execute this plan on cluster \(plan.cluster.id)?") {
-            throw OperatorMessage(.refused, "not confirmed", state: "Nothing was changed")
+            throw RunOutcome.notConfirmed
         }
+        await report.notifier.started()
         let ending = try await session.execute(plan, as: run, takingOver: takesOver)
         return try finish(ending, plan: plan, run: run, since: began)
     }
 
-    func finish(_ ending: Executor.Ending, plan: Plan, run: RunID, since began: Duration) throws -> ExitCode {
+    func finish(_ ending: Executor.Ending, plan: Plan, run: RunID, since began: Duration) throws -> RunOutcome {
         let recorded = try JournalReader.verify(session.state.folder(of: run))
-        try view.show(
-            ending,
-            of: plan,
-            run: run,
-            facts: RunSummary.facts(of: plan, recorded.state),
-            took: session.context.surroundings.time.uptime - began
-        )
-        return ending.exitCode
+        let facts = RunSummary.facts(of: plan, recorded.state)
+        let took = session.context.surroundings.time.uptime - began
+        try view.show(ending, of: plan, run: run, facts: facts, took: took)
+        return RunOutcome(ending.exitCode, ending.spokenResult, problems: ending.problems, facts: facts)
     }
 }

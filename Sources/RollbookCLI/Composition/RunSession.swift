@@ -98,13 +98,43 @@ struct RunSession: Sendable {
             clock: surroundings.clock
         )
         try journal.append(.lockTaken(LockTaken(epoch: epoch)))
-        return try await go(executor(for: plan, id: id, run: run, journal: journal, fence: fence)) {
-            try await $0.execute()
+        let executor = try executor(for: plan, id: id, run: run, journal: journal, fence: fence)
+        showBoard(plan, run)
+        return try await go(executor) { try await $0.execute() }
+    }
+
+    /// Begins the live view, where there is to be one.
+    private func showBoard(_ plan: Plan, _ run: RunID, after known: RunState? = nil, isUndoing: Bool = false) {
+        guard view.isLive else { return }
+        let finder = RunFinder(state)
+        view.progress.beginLive(
+            LiveBoard(
+                plan,
+                run: run,
+                satisfied: Set(known?.steps.filter { $0.value.isSatisfied }.keys.map(\.self) ?? []),
+                isUndoing: isUndoing,
+                pace: isUndoing ? nil : finder.pace(for: plan, before: run),
+                began: surroundings.time.uptime
+            ),
+            inColour: view.isInColour
+        )
+    }
+
+    /// The plan of a run, as its folder has it.
+    func plan(of folder: RunFolder) throws -> Plan {
+        guard let bytes = try JournalReader.verify(folder).plan else {
+            throw OperatorMessage(.integrity, at: folder.plan.string, "the plan of the run is missing")
         }
+        return try Plan.read(bytes, from: folder.plan.string)
     }
 
     /// Goes on with a run whose process ended, or gives it up.
-    func reopen(_ folder: RunFolder, _ purpose: RunResumed.Purpose, _ options: Reopening) async throws -> Reopened {
+    func reopen(
+        _ folder: RunFolder,
+        _ purpose: RunResumed.Purpose,
+        _ options: Reopening,
+        _ report: RunReporting
+    ) async throws -> Reopened {
         let known = try JournalReader.verify(folder)
         guard let bytes = known.plan else {
             throw OperatorMessage(.integrity, at: folder.plan.string, "the plan of the run is missing")
@@ -129,6 +159,8 @@ struct RunSession: Sendable {
             fence: fence
         )
         executor.retry = options.retry
+        await report.notifier.started()
+        showBoard(plan, folder.run, after: known.state, isUndoing: purpose == .abandon)
         let ending = try await go(executor) {
             purpose == .abandon ? try await $0.abandon() : try await $0.execute()
         }
@@ -183,6 +215,7 @@ struct RunSession: Sendable {
         _ executor: Executor,
         _ work: @escaping @Sendable (Executor) async throws -> Executor.Ending
     ) async throws -> Executor.Ending {
+        defer { view.progress.endLive() }
         let task = Task { try await work(executor) }
         let watcher = SignalWatcher(stop: executor.stop) { task.cancel() }
         defer { watcher.cancel() }
@@ -240,14 +273,31 @@ struct RunSession: Sendable {
         return services
     }
 
-    func report(for run: RunID, _ kind: RunReport) -> BackupReport? {
-        guard kind == .backup else { return nil }
-        let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
-        return BackupReport(
+    /// Who is told of a run, by the inventory as it is now.
+    func reporting(for run: RunID, _ runbook: String, _ kind: RunReport, action: String) -> RunReporting {
+        RunReporting(
+            backup: kind == .backup && action != "abandon" ? backupReport(for: run) : nil,
+            notifier: Notifier(
+                policy: context.inventory.notify,
+                cluster: context.cluster.id,
+                runbook: runbook,
+                run: run,
+                action: action,
+                controller: surroundings.hostname,
+                user: surroundings.user,
+                time: surroundings.time
+            ),
+            connections: context.connections,
+            time: surroundings.time
+        )
+    }
+
+    private func backupReport(for run: RunID) -> BackupReport {
+        BackupReport(
             policy: context.cluster.backup,
             cluster: context.cluster.id,
             run: run,
-            local: local,
+            local: LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time),
             time: surroundings.time
         )
     }

@@ -7,11 +7,18 @@ struct RunView: Sendable {
     let format: OutputFormat
     let isQuiet: Bool
     let progress: ProgressView
+    /// Whether a run is shown on a board that is redrawn in place.
+    let isLive: Bool
+    let isInColour: Bool
 
-    init(_ options: StateOptions, time: any TimeSource) {
+    init(_ options: StateOptions, _ surroundings: Surroundings, _ mode: ProgressMode = .plain) {
         format = options.format
         isQuiet = options.quiet
-        progress = ProgressView(format: options.format, isQuiet: options.quiet, time: time)
+        progress = ProgressView(format: options.format, isQuiet: options.quiet, time: surroundings.time)
+        isLive =
+            options.format == .text && !options.quiet
+            && mode.isLive(onTerminal: surroundings.tellsOnTerminal, environment: surroundings.environment)
+        isInColour = !ProgressMode.refusesColour(surroundings.environment)
     }
 
     /// Shows the plan before it is confirmed.
@@ -36,7 +43,7 @@ struct RunView: Sendable {
             let next: String? = mayResume ? "rollbook resume \(run)" : "rollbook show \(run)"
             Terminal.error(problem.completed(next: next).description)
         }
-        let result = ending.result == .held && ending.exitCode.rawValue > 128 ? "stopped" : ending.result.rawValue
+        let result = ending.spokenResult
         if format == .json {
             try JSONAnswer.print(
                 .object([
@@ -56,4 +63,9 @@ struct RunView: Sendable {
                 .escapedOnOneLine
         )
     }
+}
+
+extension Executor.Ending {
+    /// The word for it; a signal stops a run, all else that leaves something to do holds it.
+    var spokenResult: String { result == .held && exitCode.rawValue > 128 ? "stopped" : result.rawValue }
 }

@@ -1,6 +1,5 @@
 import ClusterModel
 import Subprocess
-import SystemPackage
 
 /// One request to an address that may be a secret: everything about it travels to curl on standard input.
 struct HTTPCall: Sendable {
@@ -21,22 +20,9 @@ struct HTTPCall: Sendable {
 
     /// Returns when the other side answered with success.
     func send() async throws {
-        let run: ExecutionResult<Void, StringOutput<UTF8>, DiscardedOutput>
-        do {
-            run = try await Subprocess.run(
-                .path(FilePath(program)),
-                arguments: ["-q", "--config", "-"],
-                platformOptions: .detached,
-                input: .string(configuration),
-                output: .string(limit: 64),
-                error: .discarded
-            )
-        } catch let error as CancellationError {
-            throw error
-        } catch {
-            try Task.checkCancellation()
-            throw Failure(description: "curl is not usable: \(error)")
-        }
+        let run = try await QuietProgram(words: [program, "-q", "--config", "-"], inheritsEnvironment: true).run(
+            reading: configuration
+        )
         guard !run.terminationStatus.isSuccess else { return }
         throw Failure(description: Self.reason(run.terminationStatus, answered: run.standardOutput))
     }
@@ -71,6 +57,7 @@ struct HTTPCall: Sendable {
     private static func reason(_ status: TerminationStatus, answered code: String) -> String {
         guard case .exited(let number) = status else { return "curl was killed" }
         switch number {
+        case 126, 127: return "curl cannot be run"
         case 6: return "the host's name is not known"
         case 7: return "no connection"
         case 22: return "the answer was HTTP \(code)"
@@ -78,14 +65,5 @@ struct HTTPCall: Sendable {
         case 35, 51, 58, 60, 77: return "TLS failed (curl \(number))"
         default: return "curl ended with \(number)"
         }
-    }
-}
-
-extension PlatformOptions {
-    /// In a session of its own, so that a ^C meant for the run does not end what tells of it.
-    static var detached: PlatformOptions {
-        var options = PlatformOptions()
-        options.createSession = true
-        return options
     }
 }

@@ -158,27 +158,10 @@ struct CommandHook: Sendable {
 
     func run(_ notice: String) async throws {
         guard let program = words.first else { return }
-        let status: TerminationStatus
-        do {
-            status = try await Subprocess.run(
-                .path(FilePath(program)),
-                arguments: Arguments(Array(words.dropFirst())),
-                environment: .custom([
-                    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
-                ]),
-                platformOptions: .detached,
-                input: .string(notice + "\n"),
-                output: .discarded,
-                error: .discarded
-            ).terminationStatus
-        } catch let error as CancellationError {
-            throw error
-        } catch {
-            try Task.checkCancellation()
-            throw HTTPCall.Failure(description: "\(program) cannot be run: \(error)")
-        }
+        let status = try await QuietProgram(words: words).runSilently(reading: notice + "\n")
         switch status {
         case .exited(0): return
+        case .exited(126), .exited(127): throw HTTPCall.Failure(description: "\(program) cannot be run")
         case .exited(let code): throw HTTPCall.Failure(description: "\(program) ended with \(code)")
         default: throw HTTPCall.Failure(description: "\(program) was killed")
         }

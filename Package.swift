@@ -157,7 +157,7 @@ let package = Package(
             "RollbookCLITests",
             [
                 "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "RemoteShell", "RollbookCLI", "RunEngine",
-                "TestSupport",
+                "TestSupport", system,
             ],
             fixtures: true
         ),

@@ -70,7 +70,9 @@ struct RunFreshnessFinder {
     let runbook: String?
     let cluster: ClusterID?
 
-    /// The success that was begun last. A journal that does not verify is no success.
+    /// The success that was begun last.
+    ///
+    /// A journal that does not verify is no success.
     func newest() throws -> RunFreshness.Success? {
         for id in try folder.runs().reversed() {
             guard let place = try folder.existingRun(id), let begin = JournalReader.begin(of: place),

@@ -17,7 +17,7 @@ struct EarlierPace: Sendable {
         moments = Set(milestones.values).sorted()
     }
 
-    /// - Parameter steps: the steps of the run that goes on now.
+    /// Reads the pace from a verified run; `steps` are those of the run that goes on now.
     init?(of run: RecordedRun, for steps: some Sequence<StepID>) {
         guard let total = run.duration, let first = run.records.first else { return nil }
         let wanted = Set(steps)

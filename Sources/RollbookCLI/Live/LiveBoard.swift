@@ -31,7 +31,7 @@ struct LiveBoard: Sendable {
     private var ended: Set<StepID>
     private let places: [HostName: Int]
 
-    /// - Parameter satisfied: steps that earlier sessions of the run have done.
+    /// `satisfied` are steps that earlier sessions of the run have done.
     init(
         _ plan: Plan,
         run: RunID,

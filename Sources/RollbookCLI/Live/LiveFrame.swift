@@ -14,7 +14,7 @@ struct LiveFrame: Sendable {
 
     /// Puts `messages` for good where the board began, and the board below them.
     ///
-    /// - Parameter width: of the terminal now; where it has become narrower, lines that were drawn before are taken to be wrapped.
+    /// `width` is the terminal's now; where it has become narrower, lines that were drawn before are taken to be wrapped.
     mutating func draw(_ lines: [LiveLine], above messages: [String] = [], width: Int) -> String {
         var text = "\r" + up(width)
         if !messages.isEmpty {
@@ -38,8 +38,11 @@ struct LiveFrame: Sendable {
         return text
     }
 
-    /// Forgets what stands there, for when somebody else wrote in between.
-    mutating func forget() { widths = [] }
+    /// Leaves what stands there where it is, for somebody else wrote below it.
+    mutating func forgotten() -> String {
+        widths = []
+        return ""
+    }
 
     private func up(_ width: Int) -> String {
         let rows = widths.reduce(0) { $0 + max(1, ($1 + max(1, width) - 1) / max(1, width)) }

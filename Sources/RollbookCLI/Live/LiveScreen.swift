@@ -53,7 +53,9 @@ final class LiveScreen: Sendable {
         }
     }
 
-    /// Takes an event in; with a message that stays on the terminal above the board. False when the terminal is gone.
+    /// Takes an event in; with a message that stays on the terminal above the board.
+    ///
+    /// False when the terminal is gone.
     func take(_ event: RunEvent, leaving message: String?) -> Bool {
         let now = time.uptime
         let isLost = state.withLock { state in
@@ -115,8 +117,7 @@ final class LiveScreen: Sendable {
         write(
             frame.withLock { frame in
                 guard isOurs else {
-                    frame.forget()
-                    return content.messages.map { $0 + "\r\n" }.joined()
+                    return frame.forgotten() + content.messages.map { $0 + "\r\n" }.joined()
                 }
                 return frame.draw(content.lines, above: content.messages, width: size.width)
             }
@@ -125,7 +126,8 @@ final class LiveScreen: Sendable {
 
     /// ^Z: the shell gets a clean terminal, and the board comes back with `fg`.
     private func suspend() {
-        write(frame.withLock { $0.erase(width: Self.size.width) })
+        // Below a script that stopped at once, the shell has the terminal already, and has written on it.
+        write(frame.withLock { TerminalDevice.isForeground ? $0.erase(width: Self.size.width) : $0.forgotten() })
         TerminalDevice.suspend()
         draw()
     }

@@ -23,7 +23,12 @@ struct HTTPCall: Sendable {
         let run = try await QuietProgram(words: [program, "-q", "--config", "-"], inheritsEnvironment: true).run(
             reading: configuration
         )
-        guard !run.terminationStatus.isSuccess else { return }
+        // Redirections are not followed, and curl takes them for a success.
+        let isAccepted = run.standardOutput.hasPrefix("2")
+        guard !run.terminationStatus.isSuccess || !isAccepted else { return }
+        guard !run.terminationStatus.isSuccess else {
+            throw Failure(description: "the answer was HTTP \(run.standardOutput)")
+        }
         throw Failure(description: Self.reason(run.terminationStatus, answered: run.standardOutput))
     }
 

@@ -158,7 +158,8 @@ final class NotifierTests {
         try await notifier(policy).ended(failure, took: .seconds(1))
         let warning = try #require(warnings.all.first)
         for part in [
-            "6 of 8 notifications", "webhooks[1]: no connection", "webhooks[2]: ", "can be read by others",
+            "7 of 8 notifications", "webhooks[0]: the answer was HTTP 302", "webhooks[1]: no connection",
+            "webhooks[2]: ", "can be read by others",
             "webhooks[3]: ",
             "webhooks[4]: ", "does not hold an http", "commands[0]: /bin/sh ended with 3", "commands[1]: ",
         ] { #expect(warning.contains(part), "\(part) in \(warning)") }

@@ -49,6 +49,9 @@ package struct RunShell: Step {
         )
     }
 
+    /// Its probe may ask for anything, so an earlier step can make it have something to do.
+    package var subjects: [StepSubject] { isReading ? [] : [.anything] }
+
     private var isReading: Bool { changes == false }
     private var deadline: Duration { timeout.flatMap(parseDuration) ?? .seconds(300) }
 

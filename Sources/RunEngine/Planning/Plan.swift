@@ -173,22 +173,12 @@ package struct PlannedStep: Sendable, Hashable, Codable {
     package let takesHostAway: Bool?
     /// Stopping the whole cluster is what the runbook is for; nil for no.
     package let outage: Bool?
-    package let decision: Outlook
-    package let preconditions: [Precondition]
+    package internal(set) var decision: Outlook
+    package internal(set) var preconditions: [Precondition]
 
     func withNothingToDo(because reason: String) -> Self {
-        Self(
-            id: id,
-            stage: stage,
-            host: host,
-            kind: kind,
-            parameters: parameters,
-            stepClass: stepClass,
-            reversal: reversal,
-            takesHostAway: takesHostAway,
-            outage: outage,
-            decision: .noop(reason: reason),
-            preconditions: preconditions
-        )
+        var step = self
+        step.decision = .noop(reason: reason)
+        return step
     }
 }

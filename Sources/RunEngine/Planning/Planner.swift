@@ -81,6 +81,7 @@ package struct Planner: Sendable {
 
         var stages: [PlannedStage] = []
         var steps: [PlannedStep] = []
+        var changes = PlannedSubjects()
         for draft in drafts {
             stages.append(
                 PlannedStage(
@@ -94,7 +95,7 @@ package struct Planner: Sendable {
                 )
             )
             var decided: [PlannedStep] = []
-            for step in draft.steps { decided.append(try await decide(step)) }
+            for step in draft.steps { decided.append(changes.judge(try await decide(step), step.step)) }
             steps += Self.withoutVainPreparations(decided, draft.steps.map(\.step.traits.purpose))
         }
         let touched = try await hosts(of: drafts)
@@ -280,6 +281,7 @@ package struct Planner: Sendable {
                 cluster: cluster,
                 registry: registry,
                 inputs: inputs,
+                views: views,
                 allowed: allowed,
                 without: without,
                 skipped: skipped,

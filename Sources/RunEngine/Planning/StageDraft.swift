@@ -19,6 +19,7 @@ struct StageDraft {
         cluster: Cluster,
         registry: StepRegistry,
         inputs: InputValues,
+        views: StepServices,
         allowed: Set<HostName>,
         without: [HostName],
         skipped: Set<String>,
@@ -36,7 +37,11 @@ struct StageDraft {
         var drafts: [StepDraft] = []
         for target in targets {
             for call in stage.steps where !skipped.contains(call.kind) {
-                let parameters = try inputs.substitute(call, for: target, registry.stepSignatures[call.kind])
+                let parameters = try registry.stepType(call.kind).completed(
+                    try inputs.substitute(call, for: target, registry.stepSignatures[call.kind]),
+                    at: call.location,
+                    views
+                )
                 let base = "\(index + 1).\(target.name).\(call.kind)"
                 let count = used[base, default: 0] + 1
                 used[base] = count

@@ -116,7 +116,9 @@ extension StepTurn {
                 duration: duration
             )
         )
-        if result != .unknown, operations.attaches || !operations.settled.isEmpty { await removeRecords() }
+        if result != .unknown, operations.attaches || operations.isGone || !operations.settled.isEmpty {
+            await removeRecords()
+        }
         return failure
     }
 

@@ -80,6 +80,7 @@ extension StepContext {
                 next: "rollbook resume \(run) attaches to it"
             )
         case .rebooted:
+            operations.noteRestart()
             operations.giveUp()
             throw OperatorMessage(.outcomeUnknown, at: place, "the host was restarted while it ran")
         case .vanished:

@@ -6,6 +6,7 @@ final class OperationLedger: Sendable {
     private struct Core {
         var settled: [OperationRecord] = []
         var isGone = false
+        var wasRestarted = false
     }
 
     /// The attempt was sent by an earlier session, or may have been: nothing is begun before one of its records was seen.
@@ -26,6 +27,11 @@ final class OperationLedger: Sendable {
     func settle(_ record: OperationRecord) { core.withLock { $0.settled.append(record) } }
 
     func giveUp() { core.withLock { $0.isGone = true } }
+
+    /// The host was restarted since an operation began.
+    var wasRestarted: Bool { core.withLock { $0.wasRestarted } }
+
+    func noteRestart() { core.withLock { $0.wasRestarted = true } }
 }
 
 /// The host has no record of an attempt whose outcome is wanted: nothing of it was done.

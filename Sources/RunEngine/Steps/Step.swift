@@ -22,6 +22,17 @@ package protocol Step: Codable, Sendable {
     static var reversal: Reversal { get }
     /// What the engine has to know of this step; by default what its kind says.
     var traits: StepTraits { get }
+    /// What of its host the step is about, such as `file /etc/hosts`; by default nothing that other steps change.
+    var subjects: [StepSubject] { get }
+
+    /// The parameters with what is taken from the controller once, when the plan is made; `location` is the step's in its runbook.
+    ///
+    /// Also the place to refuse values that no host could make right.
+    static func completed(
+        _ parameters: [String: JSONValue],
+        at location: SourceLocation,
+        _ views: StepServices
+    ) throws -> [String: JSONValue]
 
     /// The facts `decide` will ask for; read ahead, all of a host in one round trip.
     func facts(on target: StepTarget) -> [FactRequest]
@@ -36,6 +47,12 @@ package protocol Step: Codable, Sendable {
 extension Step {
     package static var reversal: Reversal { .nothingToUndo }
     package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal) }
+    package var subjects: [StepSubject] { [] }
+    package static func completed(
+        _ parameters: [String: JSONValue],
+        at location: SourceLocation,
+        _ views: StepServices
+    ) throws -> [String: JSONValue] { parameters }
     package func facts(on target: StepTarget) -> [FactRequest] { [] }
     package func undo(_ output: Output, _ context: StepContext) async throws {}
 }
@@ -46,6 +63,18 @@ package enum StepPurpose: Sendable, Hashable {
     case preparation
     /// Takes a preparation back, as an uncordon does: where nothing was prepared, only what is there already is mended.
     case restoration
+}
+
+/// Something of a host that several steps of a plan may be about.
+///
+/// What an earlier step of the plan is going to change cannot be decided on beforehand: the later step is then planned as known only
+/// after the earlier one, and decided at its turn. After a step that may change anything that is so where a later one has nothing to
+/// do, or is refused.
+package enum StepSubject: Sendable, Hashable {
+    /// One thing by its name.
+    case thing(String)
+    /// It may change anything, and whatever others change may be what it is about.
+    case anything
 }
 
 /// How the engine may treat a step.

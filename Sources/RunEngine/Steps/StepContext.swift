@@ -56,6 +56,9 @@ package struct StepContext: Sendable {
     /// Forgets the connection to the step's host after its link was lost; the next one is made anew, and checked anew.
     package func reconnect() async { await connections.drop(target.name) }
 
+    /// An operation of this attempt began, and its host was restarted since: the boot ids differ.
+    package var hostWasRestarted: Bool { operations.wasRestarted }
+
     /// Decodes a service that the composition root provides.
     package func service<Service>(_ type: Service.Type) throws -> Service { try services.get(type) }
 }

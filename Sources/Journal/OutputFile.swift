@@ -24,17 +24,28 @@ package final class OutputFile: Sendable {
 
     /// Makes a new file for an attempt; where one of that name is there, from before a crash, the next free name is
     /// taken.
-    package init(
+    package convenience init(
         in folder: RunFolder,
         step: StepID,
         attempt: Int,
         stream: Stream,
         limit: Int
     ) throws(JournalError) {
+        try self.init(in: folder, step: step, attempt: attempt, ending: stream.rawValue, limit: limit)
+    }
+
+    /// The same with another end of its name, which is one component of a path.
+    package init(
+        in folder: RunFolder,
+        step: StepID,
+        attempt: Int,
+        ending: String,
+        limit: Int
+    ) throws(JournalError) {
         var number = 1
         while true {
             let infix = number == 1 ? "" : ".\(number)"
-            let name = "\(step).\(attempt)\(infix).\(stream.rawValue)"
+            let name = "\(step).\(attempt)\(infix).\(ending)"
             let path = folder.outputs.appending(name)
             do throws(Errno) {
                 let file = try openFile(path, .writeOnly, [.create, .exclusiveCreate], permissions: .privateFile)
@@ -74,6 +85,9 @@ package final class OutputFile: Sendable {
             }
         }
     }
+
+    /// Stores the bytes of a transfer.
+    package func append(_ bytes: RawSpan) { unsafe bytes.withUnsafeBytes { unsafe append($0) } }
 
     /// Makes what is stored durable and says what it is, for the outcome.
     package func finish() throws(JournalError) -> OutputRecord {

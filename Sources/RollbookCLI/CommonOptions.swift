@@ -47,17 +47,40 @@ struct InputOptions: ParsableArguments {
     var assignments: [String] = []
 
     func values() throws -> [String: String] {
-        var values: [String: String] = [:]
-        for text in assignments {
-            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
-                throw OperatorMessage(.usage, at: "--set \(text)", "it has no '='", next: "write --set name=value")
-            }
-            let name = String(text[..<equals])
-            guard values[name] == nil else { throw OperatorMessage(.usage, at: "--set \(name)", "it is given twice") }
-            values[name] = String(text[text.index(after: equals)...])
-        }
-        return values
+        try assigned(assignments, "--set")
     }
+}
+
+/// `--answer name=yes`, repeatable: questions of `confirm` steps answered beforehand.
+struct AnswerOptions: ParsableArguments {
+    @Option(
+        name: .customLong("answer"),
+        help: ArgumentHelp("Answer a question of the runbook beforehand; may be repeated.", valueName: "name=yes")
+    )
+    var assignments: [String] = []
+
+    func answers() throws -> [String: Bool] {
+        try assigned(assignments, "--answer").mapValues { value in
+            guard value == "yes" || value == "no" else {
+                throw OperatorMessage(.usage, at: "--answer", "'\(value)' is neither yes nor no")
+            }
+            return value == "yes"
+        }
+    }
+}
+
+/// `name=value` of a repeatable option.
+private func assigned(_ assignments: [String], _ option: String) throws(OperatorMessage) -> [String: String] {
+    var values: [String: String] = [:]
+    for text in assignments {
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+            throw OperatorMessage(.usage, at: "\(option) \(text)", "it has no '='", next: "write \(option) name=value")
+        }
+        let name = String(text[..<equals])
+        guard values[name] == nil else { throw OperatorMessage(.usage, at: "\(option) \(name)", "it is given twice") }
+        values[name] = String(text[text.index(after: equals)...])
+    }
+    return values
 }
 
 /// Which of a runbook's hosts take part.

@@ -69,7 +69,8 @@ struct RootCommand: AsyncParsableCommand {
             ResolveCommand.self, RunsCommand.self,
             ShowCommand.self,
             JournalCommand.self, BackupsCommand.self, RunbooksCommand.self, InventoryCommand.self, HostsCommand.self,
-            FactsCommand.self, HealthCommand.self, ScheduleCommand.self, VersionCommand.self, ManualCommand.self,
+            FactsCommand.self, HealthCommand.self, ScheduleCommand.self, SchemaCommand.self, VersionCommand.self,
+            ManualCommand.self,
         ]
     )
 

@@ -70,3 +70,28 @@ enum Terminal {
         return reply == "y" || reply == "yes"
     }
 }
+
+/// A line that a person types on standard input, read without holding up anything else.
+struct TerminalLine {
+    enum Reading { case none, end, line(String) }
+
+    private var bytes: [UInt8] = []
+
+    /// What is there by now.
+    mutating func read() -> Reading {
+        while true {
+            var descriptor = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&descriptor, 1, 0) == 1 else { return .none }
+            var byte: UInt8 = 0
+            let count = unsafe Glibc.read(0, &byte, 1)
+            if count < 0, errno == EINTR || errno == EAGAIN { return .none }
+            guard count == 1 else { return .end }
+            guard byte == UInt8(ascii: "\n") else {
+                if bytes.count < 200 { bytes.append(byte) }
+                continue
+            }
+            defer { bytes = [] }
+            return .line(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace })
+        }
+    }
+}

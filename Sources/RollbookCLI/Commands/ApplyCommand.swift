@@ -39,7 +39,8 @@ struct ApplyCommand: AsyncParsableCommand {
         }
         let context = try ClusterContext.load(cluster, surroundings)
         let view = RunView(cluster.state, surroundings, progress.progress)
-        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
+        let person = PersonAtTerminal(surroundings, mayAsk: !yes)
+        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view, person: person)
         let run = session.newRunID()
         let lock = try session.lock(for: run, runbook: saved.runbook)
         defer { lock.release() }

@@ -14,6 +14,7 @@ struct PlanCommand: AsyncParsableCommand {
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
+    @OptionGroup var answers: AnswerOptions
     @OptionGroup var scope: ScopeOptions
     @OptionGroup var checks: CheckOptions
     @Option(help: "Also write the plan to this new file, for `rollbook apply`.") var out: String?
@@ -25,7 +26,9 @@ struct PlanCommand: AsyncParsableCommand {
         let surroundings = try Surroundings.current()
         let context = try ClusterContext.load(cluster, surroundings)
         let view = RunView(cluster.state, surroundings)
-        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
+        // Who executes the plan may be somebody else, on a terminal: `apply` looks for them.
+        let person = PersonAtTerminal(planningOnly: surroundings, answers: try answers.answers())
+        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view, person: person)
         let entry = try session.source.find(runbook)
         let plan = try await session.plan(entry, inputs: try inputs.values(), scope: scope, checks: checks)
         await context.connections.close()

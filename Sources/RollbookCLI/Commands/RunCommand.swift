@@ -13,6 +13,7 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(help: "Runbook name, or a YAML file.") var runbook: String
     @OptionGroup var cluster: ClusterOptions
     @OptionGroup var inputs: InputOptions
+    @OptionGroup var answers: AnswerOptions
     @OptionGroup var scope: ScopeOptions
     @OptionGroup var checks: CheckOptions
     @OptionGroup var ownership: OwnershipOptions
@@ -32,7 +33,8 @@ struct RunCommand: AsyncParsableCommand {
         let began = surroundings.time.uptime
         let context = try ClusterContext.load(cluster, surroundings)
         let view = RunView(cluster.state, surroundings, progress.progress)
-        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view)
+        let person = PersonAtTerminal(surroundings, answers: try answers.answers(), mayAsk: !yes)
+        let session = try RunSession(context, stateOption: cluster.state.stateDir, view: view, person: person)
         let entry = try session.source.find(runbook)
         let run = session.newRunID()
         let report = session.reporting(for: run, entry.runbook.name, entry.runbook.report, action: "run")

@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterSteps
 import FoundationEssentials
 import Journal
 import RunEngine
@@ -22,5 +23,11 @@ struct RunOutputs: OutputStore {
             throw OperatorMessage(.integrity, at: path, "is not what the journal recorded")
         }
         return Array(data)
+    }
+}
+
+extension RunOutputs: FetchedFiles {
+    func create(_ name: String, of step: StepID, attempt: Int, limit: Int) throws -> OutputFile {
+        try OutputFile(in: folder, step: step, attempt: attempt, ending: name, limit: limit)
     }
 }

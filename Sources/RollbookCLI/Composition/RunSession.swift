@@ -15,9 +15,12 @@ struct RunSession: Sendable {
     let registry: StepRegistry
     let source: RunbookSource
     let view: RunView
+    /// Who can be asked.
+    let person: PersonAtTerminal
 
-    init(_ context: ClusterContext, stateOption: String?, view: RunView) throws {
+    init(_ context: ClusterContext, stateOption: String?, view: RunView, person: PersonAtTerminal? = nil) throws {
         self.context = context
+        self.person = person ?? PersonAtTerminal(context.surroundings)
         state = try StateDirectory.prepare(at: FilePath(context.surroundings.stateDirectory(stateOption)))
         registry = .shipped
         source = RunbookSource(context.surroundings, registry: registry)
@@ -54,7 +57,7 @@ struct RunSession: Sendable {
         let planner = Planner(cluster: context.cluster, registry: registry, facts: facts, views: try views()) { name in
             try source.find(name).runbook
         }
-        return try await planner.plan(
+        let plan = try await planner.plan(
             Planner.Request(
                 runbook: entry.runbook,
                 inputs: inputs,
@@ -66,6 +69,8 @@ struct RunSession: Sendable {
                 skipped: try checks.skipped(of: entry.runbook)
             )
         )
+        try person.check(answersAreAskedIn: plan)
+        return plan
     }
 
     func bindings(of entry: RunbookSource.Entry) -> PlanBindings {
@@ -79,6 +84,7 @@ struct RunSession: Sendable {
 
     /// Executes a plan under a lock that is held already.
     func execute(_ plan: Plan, as run: RunID, takingOver: Bool) async throws -> Executor.Ending {
+        try person.check(plan)
         let bytes = try plan.bytes()
         let id = ContentHash(of: bytes)
         let fence = try fence(plan, run: run, takingOver: takingOver)
@@ -141,6 +147,7 @@ struct RunSession: Sendable {
         }
         let plan = try Plan.read(bytes, from: folder.plan.string)
         try options.check(plan, known, purpose)
+        if purpose == .resume { try person.check(plan, known.state) }
         let fence = try fence(plan, run: folder.run, takingOver: options.takesOver)
         let epoch = try await fence.survey(after: known.state.epoch)
         let (journal, _) = try JournalWriter.reopen(
@@ -197,7 +204,7 @@ struct RunSession: Sendable {
             connections: context.connections,
             journal: journal,
             outputs: RunOutputs(folder: journal.folder),
-            services: try services(),
+            services: try services(journal.folder),
             time: surroundings.time,
             stop: StopRequest(),
             parallel: context.parallel,
@@ -247,12 +254,15 @@ struct RunSession: Sendable {
         let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
         views.add(local as any BackupOutlook)
         views.add(local as any RestoreOutlook)
+        views.add(RunbookFolder(surroundings: surroundings) as any RunbookFiles)
+        views.add(person as any Attendance)
         return views
     }
 
     /// What steps may use while they act: the views, and the workspace of a backup.
-    private func services() throws -> StepServices {
+    private func services(_ folder: RunFolder) throws -> StepServices {
         var services = try views()
+        services.add(RunOutputs(folder: folder) as any FetchedFiles)
         let time = surroundings.time
         services.add(
             RestoreWorkspace(

@@ -11,8 +11,14 @@ struct RunbookSource: Sendable {
 
     init(_ surroundings: Surroundings, registry: StepRegistry) {
         self.registry = registry
-        folders = [surroundings.absolute("Runbooks"), "/etc/rollbook/runbooks"]
+        let named = surroundings.environment["ROLLBOOK_RUNBOOKS"] ?? ""
+        folders =
+            (named.isEmpty ? [] : [surroundings.absolute(named)])
+            + [surroundings.absolute("Runbooks"), "/etc/rollbook/runbooks"]
     }
+
+    /// Ends the place of a runbook that is no file.
+    static let builtInMark = " (built in)"
 
     /// A runbook in reach.
     struct Entry: Sendable {
@@ -44,7 +50,7 @@ struct RunbookSource: Sendable {
     }
 
     private func entry(_ name: String, _ bytes: [UInt8], path: String?) throws -> Entry {
-        let runbook = try load(bytes, path: path ?? "\(name).yaml (built in)")
+        let runbook = try load(bytes, path: path ?? "\(name).yaml\(Self.builtInMark)")
         return Entry(name: name, path: path, runbook: runbook, bytes: bytes)
     }
 

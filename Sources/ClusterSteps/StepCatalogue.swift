@@ -48,6 +48,7 @@ extension StepRegistry {
         registry.register(ControlPlaneReadyGate.self)
         registry.register(Confirm.self)
         registry.register(EditLine.self)
+        registry.register(EnsurePackage.self)
         registry.register(EnsureService.self)
         registry.register(FetchFile.self)
         registry.register(PutFile.self)

@@ -24,7 +24,7 @@ package struct FetchFile: Step {
         /// Within the folder of the run.
         package let file: String
         package let bytes: Int
-        /// `sha256:…`
+        /// Begins with `sha256:`.
         package let sha256: String
     }
 

@@ -5,11 +5,11 @@ import RunEngine
 /// `service.state`: what systemd says of a unit.
 package struct ServiceState: Fact {
     package struct Value: Codable, Sendable, Hashable {
-        /// `loaded`, `not-found`, `masked` …
+        /// Such as `loaded`, `not-found`, `masked`, or `new` where only the file is there.
         package let load: String
-        /// `active`, `inactive`, `failed`, `activating` …
+        /// Such as `active`, `inactive`, `failed` or `activating`.
         package let active: String
-        /// `enabled`, `disabled`, `static`, `masked` …; empty for a unit that is not there.
+        /// Such as `enabled`, `disabled` or `static`; empty for a unit that is not there.
         package let file: String
 
         package var isRunning: Bool { ["active", "activating", "reloading", "refreshing"].contains(active) }
@@ -24,10 +24,19 @@ package struct ServiceState: Fact {
 
     package var command: RemoteCommand {
         RemoteCommand(
-            "timeout 8 systemctl show -p LoadState -p ActiveState -p UnitFileState -- \"$1\"",
+            Self.script,
             [unit]
         )
     }
+
+    /// A unit file that systemd has not been told of yet is told as `new`.
+    private static let script: StaticString = """
+        timeout 8 systemctl show -p LoadState -p ActiveState -p UnitFileState -- "$1"
+        case $1 in *.*) unit=$1 ;; *) unit=$1.service ;; esac
+        for d in /etc/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+            [ ! -f "$d/$unit" ] || { echo OnDisk=yes; break; }
+        done
+        """
 
     package func parse(_ answer: ProbeBatch.Answer) throws -> Value {
         var values: [Substring: Substring] = [:]
@@ -39,7 +48,12 @@ package struct ServiceState: Fact {
             let said = String(decoding: answer.errorOutput, as: UTF8.self).split(separator: "\n").last.map(String.init)
             throw OperatorMessage(.refused, "systemd does not tell: \(said ?? "it ended with \(answer.exitCode)")")
         }
-        return Value(load: String(load), active: String(active), file: String(values["UnitFileState"] ?? ""))
+        let isNew = load == "not-found" && values["OnDisk"] != nil
+        return Value(
+            load: isNew ? "new" : String(load),
+            active: String(active),
+            file: String(values["UnitFileState"] ?? "")
+        )
     }
 
     /// A unit that is on its way counts as running.

@@ -139,7 +139,7 @@ let package = Package(
             "ClusterStepsTests",
             [
                 "BackupStore", "ClusterModel", "ClusterSteps", "Journal", "Manifests", "RemoteShell", "RunEngine",
-                "ShippedRunbooks", "TestSupport",
+                "ShippedRunbooks", "TestSupport", system,
             ],
             fixtures: true
         ),

@@ -86,9 +86,6 @@ package final class OutputFile: Sendable {
         }
     }
 
-    /// Stores the bytes of a transfer.
-    package func append(_ bytes: RawSpan) { unsafe bytes.withUnsafeBytes { unsafe append($0) } }
-
     /// Makes what is stored durable and says what it is, for the outcome.
     package func finish() throws(JournalError) -> OutputRecord {
         try core.withLock { core throws(JournalError) in

@@ -106,3 +106,8 @@ private func check(_ call: () -> CInt) throws(Errno) {
         if code != .interrupted { throw code }
     }
 }
+
+extension OutputFile {
+    /// Stores the bytes of a transfer.
+    package func append(_ bytes: RawSpan) { unsafe bytes.withUnsafeBytes { unsafe append($0) } }
+}

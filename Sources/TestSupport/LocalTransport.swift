@@ -1,4 +1,5 @@
 package import ClusterModel
+import FoundationEssentials
 package import RemoteShell
 import Subprocess
 import SystemPackage
@@ -35,7 +36,7 @@ package struct LocalTransport: ExecTransport {
             let result = try await Subprocess.run(
                 .path(.init(shell)),
                 arguments: ["-c", line],
-                input: .array(input),
+                input: .fileDescriptor(try Self.file(with: input), closeAfterSpawningProcess: true),
                 output: .bytes(limit: 64 << 20),
                 error: .bytes(limit: 16 << 20)
             )
@@ -48,6 +49,21 @@ package struct LocalTransport: ExecTransport {
         } catch {
             throw TransportError(.lost, host: host, "\(error)", commandMayHaveStarted: true)
         }
+    }
+
+    /// Input that a command need not read: one that ends early does not break a pipe, which would end this process.
+    private static func file(with bytes: [UInt8]) throws -> FileDescriptor {
+        let path = "/tmp/rollbook-input-\(UInt64.random(in: .min ... .max))"
+        let file = try FileDescriptor.open(
+            FilePath(path),
+            .readWrite,
+            options: [.create, .exclusiveCreate, .closeOnExec],
+            permissions: .ownerReadWrite
+        )
+        try FileManager.default.removeItem(atPath: path)
+        try file.writeAll(bytes)
+        try file.seek(offset: 0, from: .start)
+        return file
     }
 
     package func close() async {}

@@ -51,12 +51,10 @@ struct WaitingStepTests {
 
     @Test("a file is copied into the run's folder with its digest, and none that is too large or not there")
     func fetch() async throws {
-        let run = RunID(moment: TestTime().now, random: 1)
-        let place = FileManager.default.temporaryDirectory.appending(path: "rollbook-fetch-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: place) }
-        try FileManager.default.createDirectory(at: place.appending(path: "out"), withIntermediateDirectories: true)
+        let place = try RunPlace()
+        defer { place.remove() }
         var views = StepServices()
-        views.add(Kept(folder: RunFolder(path: .init(place.path), run: run)) as any FetchedFiles)
+        views.add(Kept(folder: place.folder) as any FetchedFiles)
         let trial = try ShellTrial(views: views)
         defer { trial.remove() }
         let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -75,7 +73,7 @@ struct WaitingStepTests {
         let output = try #require(journal.state.steps.values.first?.output).decode(FetchFile.Output.self)
         #expect(output.file == "out/1.worker1.fetch.1.data.bin" && output.bytes == bytes.count)
         #expect(output.sha256 == ContentHash(of: bytes).text)
-        #expect(try [UInt8](Data(contentsOf: place.appending(path: output.file))) == bytes)
+        #expect(try [UInt8](Data(contentsOf: URL(filePath: place.folder.path.string + "/" + output.file))) == bytes)
         #expect(try await trial.plan(call("/none")).summary() == "blocked: there is no file \(trial.root)/none")
         try Data(repeating: 0, count: (1 << 20) + 1).write(to: URL(filePath: trial.root + "/data"))
         #expect(try await trial.plan(call("/data", 1)).summary().contains("and limit is"))
@@ -272,4 +270,17 @@ struct WaitingStepTests {
         #expect(ending.exitCode == .unreachable, "\(ending.problems)")
         #expect(journal.state.steps.values.first?.phase == .refused)
     }
+}
+
+/// A run's folder of its own.
+struct RunPlace {
+    let folder: RunFolder
+
+    init() throws {
+        let place = FileManager.default.temporaryDirectory.appending(path: "rollbook-run-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: place.appending(path: "out"), withIntermediateDirectories: true)
+        folder = RunFolder(path: .init(place.path), run: RunID(moment: TestTime().now, random: 1))
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: folder.path.string) }
 }

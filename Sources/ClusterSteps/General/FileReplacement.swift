@@ -116,7 +116,7 @@ struct FileReplacement {
         [ "$found" = "$4" ] || [ "$found" = "$5" ] || fail "$path is not what it was when it was read"
         [ -d "$dir" ] || mkdir -p -- "$dir" || exit 1
         rm -f -- "$dir/.rollbook.$1.$2".*
-        umask 077; tmp=$(mktemp "$dir/.rollbook.$1.$2.XXXXXX") || exit 1
+        umask 077; tmp=$dir/.rollbook.$1.$2.$$; (set -C; : >"$tmp") || exit 1
         if [ "$found" = absent ]; then chmod "${10}" "$tmp" || exit 1
         else cp --attributes-only --preserve=all -- "$path" "$tmp" || exit 1; fi
         [ -z "$7$8" ] || chown -- "$7${8:+:$8}" "$tmp" || exit 1

@@ -1,4 +1,5 @@
 import ClusterModel
+import Journal
 
 /// What the steps planned so far are going to change, host by host: a step about the same is decided when its turn comes.
 struct PlannedSubjects {
@@ -12,6 +13,7 @@ struct PlannedSubjects {
             planned.preconditions = []
         }
         switch planned.decision {
+        case .change where planned.stepClass == .read, .unknown where planned.stepClass == .read: break
         case .change, .unknown: changing[planned.host, default: []] += step.subjects.map { ($0, planned.kind) }
         case .noop, .warning, .blocked: break
         }
@@ -23,6 +25,8 @@ struct PlannedSubjects {
         let earlier = changing[planned.host] ?? []
         let known = earlier.last { $0.subject != .anything && subjects.contains($0.subject) }?.kind
         switch planned.decision {
+        // What only reads will read what is there at its turn.
+        case .change where planned.stepClass == .read: return nil
         case .change, .unknown, .warning: return known
         case .blocked(let message) where message.code != .refused: return nil
         case .noop, .blocked:

@@ -151,7 +151,11 @@ let package = Package(
         ),
         tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
         tests("LabTests", [subprocess, system]),
-        tests("ManifestsTests", ["ClusterModel", "Manifests", "RunEngine", "TestSupport"], fixtures: true),
+        tests(
+            "ManifestsTests",
+            ["ClusterModel", "ClusterSteps", "Manifests", "RunEngine", "TestSupport"],
+            fixtures: true
+        ),
         tests("RemoteShellTests", ["ClusterModel", "RemoteShell", "TestSupport"]),
         tests(
             "RollbookCLITests",

@@ -44,7 +44,7 @@ enum InventorySchema {
         SchemaField("address", .text, required: true, "Where to connect to: IPv4, IPv6 or a DNS name."),
         SchemaField("clusterAddress", .text, "By which the other hosts know it; differs behind NAT."),
         SchemaField("ssh", .mapping(ssh + [hostKeyAlias]), "How to log in to this host; wins over the common section."),
-        SchemaField("labels", .entries(.text), "Free text, for your own use."),
+        SchemaField("labels", .entries(.word), "Free text, for your own use."),
     ]
 
     static let hostKeyAlias = SchemaField("hostKeyAlias", .text, "The name to look for in known hosts.")

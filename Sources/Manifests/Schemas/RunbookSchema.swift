@@ -79,13 +79,13 @@ enum RunbookSchema {
     private static func shape(_ type: ParameterType) -> SchemaShape {
         let reference = SchemaShape.text(pattern: "^\\$\\{inputs\\.[A-Za-z][A-Za-z0-9]*\\}$")
         return switch type {
-        case .string: .text
+        case .string: .word
         case .integer: .either([.raw(["type": .string("integer")]), reference])
         case .boolean: .either([.boolean, reference])
         case .duration: .either([.duration, reference])
         case .kubernetesVersion: .either([.text(pattern: "^v?[0-9]+\\.[0-9]+\\.[0-9]+$"), reference])
         case .choice(let words): .either([.words(words), reference])
-        case .strings: .either([.list(.text), reference])
+        case .strings: .either([.list(.word), reference])
         case .script: .text
         }
     }

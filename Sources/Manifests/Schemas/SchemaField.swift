@@ -32,6 +32,8 @@ indirect enum SchemaShape: Sendable {
     case raw([String: JSONValue])
 
     static let text = SchemaShape.text(pattern: nil)
+    /// A text that may be a number, which the loader takes as it is written.
+    static let word = SchemaShape.either([.text, .raw(["type": .string("integer")])])
     static let name = SchemaShape.text(pattern: "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
     static let duration = SchemaShape.text(pattern: "^(0|[1-9][0-9]*)[smhd]$")
     static let hostPath = SchemaShape.text(pattern: "^/")

@@ -14,8 +14,12 @@ struct ShellTrial: HostConnections {
     private let trial: EngineTrial
     let views: StepServices
 
-    init(views: StepServices = StepServices()) throws {
-        trial = EngineTrial(.sample(masters: 0, workers: 1, loadBalancers: 0), registry: .shipped)
+    init(views: StepServices = StepServices(), user: String = "root") throws {
+        let sample = Cluster.sample(masters: 0, workers: 1, loadBalancers: 0)
+        let hosts = sample.hosts.map {
+            ClusterModel.Host(name: $0.name, role: $0.role, ssh: SSHSettings(address: $0.ssh.address, user: user))
+        }
+        trial = EngineTrial(Cluster(id: sample.id, hosts: hosts), registry: .shipped)
         tree = try HostTree(try #require(HostName("worker1")))
         self.views = views
         try tree.write("/machine-id", "0123456789abcdef0123456789abcdef\n")

@@ -41,6 +41,24 @@ struct WaitingStepTests {
         )
     }
 
+    @Test("a script with the rights of the login has them, though its record begins as root")
+    func login() async throws {
+        let trial = try ShellTrial(user: "nobody")
+        defer { trial.remove() }
+        let seen = "\(trial.root)/seen"
+        try trial.tree.write("/seen", "", mode: 0o666)
+        let call = ShellTrial.call(
+            "shell.run",
+            [
+                "script": .string("echo \"$(id -un) $HOME $2\" >\"$1\""), "probe": .string("[ -s \"$1\" ]"),
+                "arguments": .array([.string(seen), .string("two words")]), "as": .string("login"),
+            ]
+        )
+        let ending = try await trial.run(try await trial.plan(call)).ending
+        #expect(ending.exitCode == .done, "\(ending.problems)")
+        #expect(trial.text("/seen") == "nobody /nonexistent two words\n")
+    }
+
     /// Keeps what is fetched in a folder.
     struct Kept: FetchedFiles {
         let folder: RunFolder

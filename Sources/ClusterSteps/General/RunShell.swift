@@ -82,7 +82,7 @@ package struct RunShell: Step {
 
     package func perform(_ context: StepContext) async throws -> Output {
         if isReading { return try await read(context) }
-        let outcome = try await context.guarded(command(script), deadline: deadline)
+        let outcome = try await context.guarded(operation(script, context), deadline: deadline)
         guard outcome.exitCode == 0 else {
             throw OperatorMessage(.stepFailed, "the script ended with \(outcome.exitCode): \(lastLine(of: outcome))")
         }
@@ -107,7 +107,7 @@ package struct RunShell: Step {
 
     package func undo(_ output: Output, _ context: StepContext) async throws {
         guard let undo else { throw StepFault("a script without undo is never undone") }
-        let outcome = try await context.guarded(command(undo), deadline: deadline)
+        let outcome = try await context.guarded(operation(undo, context), deadline: deadline)
         guard outcome.exitCode == 0 else {
             throw OperatorMessage(.stepFailed, "the undo ended with \(outcome.exitCode): \(lastLine(of: outcome))")
         }
@@ -136,6 +136,20 @@ package struct RunShell: Step {
     private func command(_ text: String) -> RemoteCommand {
         RemoteCommand(ShellProbe.runner, [text, "rollbook"] + (arguments ?? []), as: self.as ?? .root)
     }
+
+    /// An operation record begins as root; the script then gets the rights that it shall have.
+    private func operation(_ text: String, _ context: StepContext) -> RemoteCommand {
+        guard self.as == .login, let user = context.target.host?.ssh.user else { return command(text) }
+        return RemoteCommand(Self.loginRunner, [user, text, "rollbook"] + (arguments ?? []))
+    }
+
+    /// `$1` the login name, then what `ShellProbe.runner` gets.
+    private static let loginRunner: StaticString = """
+        user=$1; shift
+        [ "$(id -u)" = 0 ] && [ "$user" != root ] || exec /bin/sh -c "$@"
+        home=$(getent passwd "$user" | cut -d: -f6)
+        exec env HOME="${home:-/}" USER="$user" LOGNAME="$user" runuser -u "$user" -- /bin/sh -c "$@"
+        """
 
     private func lastLine(of outcome: OperationOutcome) -> String {
         (outcome.errorText.isEmpty ? outcome.text : outcome.errorText).split(separator: "\n").last.map(String.init)

@@ -33,7 +33,7 @@ final class SimulatedUpgrade: Sendable {
     private static let install = text([PackageManager.functions, PackageManager.install])
     private static let before = text([PackageManager.functions, PackageManager.before])
     private static let goBack = text([PackageManager.functions, RepositoryEntries.functions, UpgradeKubelet.goBack])
-    private static let restart = text([UpgradeKubelet.script])
+    private static let restart = text([KubernetesPackages.running, UpgradeKubelet.script])
     private static let upgrade = text([KubeadmScript.functions, KubeadmScript.upgrade])
 
     /// Does what a script asks of a node; nil for one that is no upgrade's.

@@ -47,7 +47,26 @@ package struct KubernetesPackages: Fact {
         }
     }
 
-    package var command: RemoteCommand { RemoteCommand([PackageManager.functions, Self.script], Self.all) }
+    package var command: RemoteCommand { RemoteCommand([PackageManager.functions, Self.running, Self.script], Self.all) }
+
+    /// Defines `running_version`, which prints what the kubelet that runs with a process id says of itself.
+    ///
+    /// Its program is asked through `/proc`, for the file of that name may be a newer one. One that an interpreter or a wrapper runs is
+    /// asked by its file, unless that was replaced after the process began.
+    static let running: StaticString = """
+        running_version() {
+            said=$(timeout 2 "/proc/$1/exe" --version 2>/dev/null)
+            case $said in 'Kubernetes v'*) echo "$said"; return ;; esac
+            file=$(tr '\\0' '\\n' <"/proc/$1/cmdline" 2>/dev/null | grep -m1 '/kubelet$') || { echo "$said"; return; }
+            age=$(ps -o etimes= -p "$1" 2>/dev/null | tr -d ' ')
+            if [ -n "$age" ] && [ "$(stat -c %Z "$file" 2>/dev/null || date +%s)" -le "$(($(date +%s) - age + 1))" ]; then
+                timeout 2 "$file" --version 2>/dev/null
+            else
+                echo "older than $file"
+            fi
+        }
+
+        """
 
     private static let script: StaticString = """
         echo '[manager]'; echo "$pm"
@@ -57,7 +76,7 @@ package struct KubernetesPackages: Fact {
         echo '[kubeadm]'; timeout 2 kubeadm version -o short 2>/dev/null
         echo '[kubelet]'; timeout 2 kubelet --version 2>/dev/null
         pid=$(timeout 2 systemctl show -p MainPID --value kubelet 2>/dev/null); exe="/proc/${pid:-0}/exe"
-        echo '[running]'; [ "${pid:-0}" = 0 ] || timeout 2 "$exe" --version 2>/dev/null
+        echo '[running]'; [ "${pid:-0}" = 0 ] || running_version "$pid"
         echo '[current]'; [ "${pid:-0}" = 0 ] || case $(readlink "$exe") in *' (deleted)' | '') ;; *) echo yes ;; esac
         echo '[released]'; echo "$(cat "$store/held" 2>/dev/null)"
         echo '[end]'

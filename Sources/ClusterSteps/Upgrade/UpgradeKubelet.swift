@@ -112,7 +112,7 @@ package struct UpgradeKubelet: Step {
     ) async throws {
         context.progress("restarting the kubelet, and waiting until it runs")
         let isMaster = context.target.host?.role == .master
-        let command = RemoteCommand(script, [version.description, isMaster ? "20" : "5"])
+        let command = RemoteCommand([KubernetesPackages.running, script], [version.description, isMaster ? "20" : "5"])
         let outcome = try await context.guarded(command, part: part, deadline: .seconds(400))
         guard outcome.exitCode == 0 else {
             let said = outcome.errorText.split(separator: "\n").last.map(String.init)
@@ -134,7 +134,7 @@ package struct UpgradeKubelet: Step {
             p=$(process); lacks='it does not run'; [ "$p" != 0 ] || return 1
             lacks='the program that runs is not the one that is installed'
             case $(readlink "/proc/$p/exe") in *' (deleted)' | '') return 1 ;; esac
-            said=$(timeout 5 "/proc/$p/exe" --version 2>/dev/null); lacks="it is '$said'"; [ "$said" = "Kubernetes v$version" ]
+            said=$(running_version "$p"); lacks="it is '$said'"; [ "$said" = "Kubernetes v$version" ]
         }
         healthy() {
             lacks="systemd says $(systemctl is-active kubelet)"; systemctl is-active -q kubelet || return 1

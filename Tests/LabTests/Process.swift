@@ -137,6 +137,11 @@ struct RunningProcess: Sendable {
         try await line(within: .seconds(60), "with one of \(words)") { line in words.contains { line.contains($0) } }
     }
 
+    /// Waits for a line of the running program that contains `words`.
+    func line(with words: String, within limit: Duration) async throws {
+        try await line(within: limit, "with '\(words)'") { $0.contains(words) }
+    }
+
     @discardableResult
     private func line(
         within limit: Duration,

@@ -1,6 +1,6 @@
 import ClusterModel
 import Journal
-import RunEngine
+@testable import RunEngine
 import TestSupport
 import Testing
 
@@ -72,7 +72,10 @@ struct PlannerTests {
         #expect(plan.obstacles.isEmpty)
     }
 
-    @Test("a list among the inputs reaches a step as a list, and an empty one as an empty one", arguments: ["", "a", "a,b c"])
+    @Test(
+        "a list among the inputs reaches a step as a list, and an empty one as an empty one",
+        arguments: ["", "a", "a,b c"]
+    )
     func lists(given: String) async throws {
         let inputs = try InputValues(
             declared: [RunbookInput(name: "list", type: .strings)],

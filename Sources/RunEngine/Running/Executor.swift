@@ -143,14 +143,38 @@ package struct Executor: Sendable {
         if let closed = try await closedRequirement(of: stage) { return ([closed], true) }
         var problems: [OperatorMessage] = []
         let brake = Brake(budget: stage.maxFailures)
+        /// Hosts of batches in which nothing had to be done, or nothing more: one look at the gates is for all of them.
+        var unproven: [HostName] = []
         for batch in stage.batches {
             if stop.requested != nil { return (problems, true) }
+            if isChanging(batch, ofStage: index), !unproven.isEmpty {
+                if let closed = try await closedGate(after: unproven, of: stage) { return (problems + [closed], true) }
+                unproven = []
+            }
+            let isChanging = isChanging(batch, ofStage: index)
             let failures = try await run(batch, ofStage: index, stage, brake)
             problems += failures.map { tolerated($0, stage) }
             if stop.requested != nil || brake.isPulled { return (problems, true) }
+            guard isChanging else {
+                unproven += batch
+                continue
+            }
             if let closed = try await closedGate(after: batch, of: stage) { return (problems + [closed], true) }
         }
+        if !unproven.isEmpty, let closed = try await closedGate(after: unproven, of: stage) {
+            return (problems + [closed], true)
+        }
         return (problems, false)
+    }
+
+    /// Whether a batch has a step that is not satisfied yet and that may change something.
+    private func isChanging(_ batch: [HostName], ofStage index: Int) -> Bool {
+        let state = journal.state
+        return batch.contains { host in
+            steps(ofStage: index, on: host).contains {
+                !$0.decision.isNothingToDo && !(state[$0.id]?.isSatisfied ?? false)
+            }
+        }
     }
 
     private func run(

@@ -1,8 +1,9 @@
 import ClusterModel
 import Journal
-@testable import RunEngine
 import TestSupport
 import Testing
+
+@testable import RunEngine
 
 @Suite("Planner")
 struct PlannerTests {
@@ -44,13 +45,14 @@ struct PlannerTests {
         #expect(plan.obstacles == [message])
     }
 
+    private func serving(_ purpose: String, _ key: String) -> StepCall {
+        .toy("after", ["key": .string(key), "serves": .string(purpose)])
+    }
+
     @Test(
         "a host that needs nothing is not prepared for it; what an earlier run left prepared is taken back all the same"
     )
     func preparations() async throws {
-        func serving(_ purpose: String, _ key: String) -> StepCall {
-            .toy("after", ["key": .string(key), "serves": .string(purpose)])
-        }
         trial.hosts["master1"].values = ["x": "1", "left": "drained"]
         trial.hosts["master2"].values = ["x": "0"]
         trial.hosts["master3"].values = ["x": "1", "room": "forbidden"]
@@ -72,10 +74,32 @@ struct PlannerTests {
         #expect(plan.obstacles.isEmpty)
     }
 
-    @Test(
-        "a list among the inputs reaches a step as a list, and an empty one as an empty one",
-        arguments: ["", "a", "a,b c"]
-    )
+    @Test("a host with something to do that is not known yet is prepared for it")
+    func preparedForTheUnknown() async throws {
+        let plan = try await trial.plan(
+            .toy([
+                .toy(on: "masters", [serving("before", "room"), .toy("after", ["key": .string("later")])])
+            ])
+        )
+        #expect(plan.steps.map(\.decision) == Array(repeating: .unknown(until: "toy.set"), count: 6))
+    }
+
+    @Test("a stage that only prepares hosts prepares them, for other stages or for people")
+    func onlyPreparations() async throws {
+        trial.hosts["master3"].values = ["room": "forbidden"]
+        let plan = try await trial.plan(
+            .toy([
+                .toy(on: "masters", [serving("before", "room")]),
+                .toy(on: "masters", [.set("x", "1")]),
+                .toy(on: "masters", [serving("after", "room")]),
+            ])
+        )
+        #expect(outlook(plan, "1.master1.toy.after") == .unknown(until: "toy.set"))
+        #expect(outlook(plan, "3.master1.toy.after") == .unknown(until: "toy.set"))
+        #expect(plan.obstacles.first?.event == "it is forbidden")
+    }
+
+    @Test("a list among the inputs reaches a step as a list, and an empty one as an empty one", arguments: ["", "a", "a,b c"])
     func lists(given: String) async throws {
         let inputs = try InputValues(
             declared: [RunbookInput(name: "list", type: .strings)],

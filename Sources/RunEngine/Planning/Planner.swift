@@ -116,15 +116,18 @@ package struct Planner: Sendable {
         )
     }
 
-    /// The steps of a stage; where a host has nothing to do there but to be prepared for it, it has nothing to do at all.
+    /// The steps of a stage; where a host needs none of those that it would be prepared for there, it has nothing to do at all.
+    ///
+    /// A stage that only prepares does so for others, or for people.
     private static func withoutVainPreparations(
         _ steps: [PlannedStep],
         _ purposes: [StepPurpose?]
     ) -> [PlannedStep] {
         let pairs = zip(steps, purposes)
-        let busy = Set(pairs.filter { $1 == nil && !$0.decision.isNothingToDo }.map(\.0.host))
+        let served = pairs.filter { $1 == nil }.map(\.0)
+        let idle = Set(served.map(\.host)).subtracting(served.filter { !$0.decision.isNothingToDo }.map(\.host))
         return pairs.map { step, purpose in
-            guard let purpose, !busy.contains(step.host), !step.decision.isNothingToDo else { return step }
+            guard let purpose, idle.contains(step.host), !step.decision.isNothingToDo else { return step }
             guard purpose == .preparation || step.decision.isDecidedLater else { return step }
             return step.withNothingToDo(because: "there is nothing to prepare it for")
         }

@@ -59,7 +59,7 @@ extension Step {
 
 /// What a step is for, when it is only there for the sake of other steps of its stage on its host.
 package enum StepPurpose: Sendable, Hashable {
-    /// Makes room for them, as a drain does: where they have nothing to do, neither has it.
+    /// Makes room for them, as a drain does: where there are some and they have nothing to do, neither has it.
     case preparation
     /// Takes a preparation back, as an uncordon does: where nothing was prepared, only what is there already is mended.
     case restoration

@@ -13,7 +13,6 @@ struct NodeStepTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let name: String
         var prepare: @Sendable (KubernetesTrial) -> Void = { _ in }
-        var with: [String: JSONValue] = [:]
         /// Beginnings of what is said.
         var cordon: String?
         var drain: String?
@@ -68,30 +67,8 @@ struct NodeStepTests {
                 trial.deployWeb()
                 trial.kubernetes.node("worker1") { $0.isReady = false }
             },
-            with: ["version": .string("1.31.14")],
             cordon: "no new pods on worker1",
             drain: "cordon worker1, evict 2 pods"
-        ),
-        Row(
-            name: "upgraded already",
-            prepare: { $0.deployWeb() },
-            with: ["version": .string("1.31.14")],
-            cordon: "noop: its kubelet is v1.31.14 already",
-            drain: "noop: its kubelet is v1.31.14 already",
-            uncordon: "noop: it is not cordoned, and its kubelet is v1.31.14 already"
-        ),
-        Row(
-            name: "upgraded, and still cordoned by us",
-            prepare: { trial in
-                trial.kubernetes.node("worker1") { node in
-                    node.isCordoned = true
-                    node.by = "20261119T101010Z-00000001"
-                }
-            },
-            with: ["version": .string("1.31.14")],
-            cordon: "noop: it is cordoned",
-            drain: "noop: its kubelet is v1.31.14 already",
-            uncordon: "pods may come to worker1 again"
         ),
         Row(
             name: "not in the cluster",
@@ -147,7 +124,7 @@ struct NodeStepTests {
         for (kind, expected) in [
             ("node.cordon", row.cordon), ("node.drain", row.drain), ("node.uncordon", row.uncordon),
         ] {
-            let found = try #require(try await trial.decision(kind, row.with))
+            let found = try #require(try await trial.decision(kind))
             guard let expected else {
                 #expect(found.isUnknown, "\(kind): \(found)")
                 continue

@@ -7,14 +7,13 @@ package struct CordonNode: Step {
     package static let signature = KindSignature(
         kind: "node.cordon",
         summary: "Take a node out of scheduling, marked as this run's doing",
-        parameters: [NodeFacts.version]
+        parameters: []
     )
     package static let stepClass = StepClass.idempotent
     package static let reversal = Reversal.undoable
+    package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal, purpose: .preparation) }
 
-    package let version: String?
-
-    package init(version: String? = nil) { self.version = version }
+    package init() {}
 
     package struct Output: Codable, Sendable {
         /// By this run; else it was before.
@@ -30,7 +29,6 @@ package struct CordonNode: Step {
                 node.cordonedBy.map { "it is cordoned, by run \($0)" } ?? "it is cordoned, by somebody else"
             )
         }
-        if NodeFacts.isDone(node, version) { return .noop("its kubelet is \(node.kubelet) already") }
         return .change([PlannedChange("no new pods on \(node.name)", commands: ["kubectl cordon \(node.name)"])])
     }
 

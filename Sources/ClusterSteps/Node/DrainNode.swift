@@ -16,7 +16,6 @@ package struct DrainNode: Step {
             Parameter("timeout", .duration, "how long evictions may take (10m)"),
             Parameter("deleteLocalData", .boolean, "pods with emptyDir volumes may go, and their data with them"),
             Parameter("allowUnmanaged", .boolean, "pods that nothing makes anew may go, for good"),
-            NodeFacts.version,
         ]
     )
     package static let stepClass = StepClass.idempotent
@@ -26,18 +25,11 @@ package struct DrainNode: Step {
     package let timeout: String?
     package let deleteLocalData: Bool?
     package let allowUnmanaged: Bool?
-    package let version: String?
 
-    package init(
-        timeout: String? = nil,
-        deleteLocalData: Bool? = nil,
-        allowUnmanaged: Bool? = nil,
-        version: String? = nil
-    ) {
+    package init(timeout: String? = nil, deleteLocalData: Bool? = nil, allowUnmanaged: Bool? = nil) {
         self.timeout = timeout
         self.deleteLocalData = deleteLocalData
         self.allowUnmanaged = allowUnmanaged
-        self.version = version
     }
 
     package struct Output: Codable, Sendable {
@@ -60,7 +52,6 @@ package struct DrainNode: Step {
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         let (api, node) = try await NodeFacts.node(facts, target)
-        if NodeFacts.isDone(node, version) { return .noop("its kubelet is \(node.kubelet) already") }
         let pods = try await facts.read(ClusterPods(api), on: api.master.name).pods(on: node.name)
         let workloads = try await facts.read(ClusterWorkloads(api), on: api.master.name)
         let outlook = DrainOutlook(pods, budgets: workloads.budgets)

@@ -122,16 +122,4 @@ enum NodeFacts {
         let api = try await KubernetesAPI.chosen(facts, avoiding: host.name, orItself: orItself)
         return (api, try await facts.read(ClusterNodes(api), on: api.master.name).entry(of: host))
     }
-
-    /// Whether there is nothing to upgrade on a node any more: its kubelet has the version, and it is Ready.
-    static func isDone(_ node: NodeEntry, _ version: String?) -> Bool {
-        guard let version = version.flatMap({ KubernetesVersion($0) }) else { return false }
-        return node.version == version && node.isReady
-    }
-
-    static let version = Parameter(
-        "version",
-        .kubernetesVersion,
-        "nothing to do where the node's kubelet has this version already"
-    )
 }

@@ -9,14 +9,12 @@ package struct UncordonNode: Step {
     package static let signature = KindSignature(
         kind: "node.uncordon",
         summary: "Give a node back to scheduling, unless somebody else took it out",
-        parameters: [NodeFacts.version]
+        parameters: []
     )
     package static let stepClass = StepClass.idempotent
     package var traits: StepTraits { StepTraits(Self.stepClass, purpose: .restoration) }
 
-    package let version: String?
-
-    package init(version: String? = nil) { self.version = version }
+    package init() {}
 
     package struct Output: Codable, Sendable {
         package let uncordoned: Bool
@@ -36,9 +34,6 @@ package struct UncordonNode: Step {
                     commands: ["kubectl uncordon \(node.name)"]
                 )
             ])
-        }
-        if !node.isCordoned, NodeFacts.isDone(node, version) {
-            return .noop("it is not cordoned, and its kubelet is \(node.kubelet) already")
         }
         return .unknown(until: DrainNode.signature.kind)
     }

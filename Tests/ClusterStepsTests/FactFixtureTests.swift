@@ -22,14 +22,10 @@ enum Fixtures {
             HostClock(),
             HostCertificates(paths: cluster.paths, address: host.clusterAddress),
             NameResolution(paths: cluster.paths),
-            InstalledVersions(cluster.paths),
-            InstalledVersions(cluster.paths), ContainerRuntime(),
             InstalledVersions(cluster.paths), ContainerRuntime(), EtcdDiskLatency(),
-            PackageSources(), APIServerReadiness(of: host, in: cluster),
-            PackageSources(), ControlPlanePods(paths: cluster.paths),
+            PackageSources(), APIServerReadiness(of: host, in: cluster), ControlPlanePods(paths: cluster.paths),
             KubernetesPackages(), KubernetesRepository(for: KubernetesVersion("1.32.13")),
-            KubeadmState(paths: cluster.paths),
-            PackageSources(), ControlPlanePods(paths: cluster.paths), KubernetesClient(cluster.paths),
+            KubeadmState(paths: cluster.paths), KubernetesClient(cluster.paths), AvailabilityProbe(cluster),
             ControlPlaneState(of: host, in: cluster),
         ] + kubernetes(through: host, in: cluster)
     }

@@ -31,7 +31,8 @@ struct PlanGoldenTests {
             )
         ).cluster
         for (name, text) in ShippedRunbooks.all.sorted(by: { $0.key < $1.key }) {
-            let trial = EngineTrial(cluster, registry: .shipped)
+            var trial = EngineTrial(cluster, registry: .shipped)
+            trial.library = ShippedRunbookCase.library
             let etcd = SimulatedEtcd(cluster)
             for host in cluster.hosts(in: .master) {
                 let own = host.name.text

@@ -13,13 +13,18 @@ enum ShippedHosts {
     static let snapshotFolder = "/var/lib/rollbook-host/snapshots/"
 
     /// Prepares the hosts of a cluster of one master or three.
-    static func prepare(_ trial: EngineTrial, _ etcd: SimulatedEtcd, _ balancers: [String: SimulatedHAProxy] = [:]) {
+    static func prepare(
+        _ trial: EngineTrial,
+        _ etcd: SimulatedEtcd,
+        _ balancers: [String: SimulatedHAProxy] = [:],
+        _ scene: UpgradeScene? = nil
+    ) {
         let paths = trial.cluster.paths
         for host in trial.cluster.hosts(in: .master) {
             trial.answer(CertificateAuthority(pki: paths.pki), with: "a-ca", on: host.name.text)
         }
-        for host in trial.cluster.hosts where host.role != .worker {
-            for kind in CollectableFiles.Kind.allCases {
+        for host in trial.cluster.hosts {
+            for kind in CollectableFiles.Kind.allCases where host.role != .worker {
                 trial.answer(
                     CollectableFiles(kind: kind, paths: paths),
                     with: host.role == .master ? "control-plane" : "path-with-space",
@@ -34,8 +39,11 @@ enum ShippedHosts {
             let known = Fixtures.facts(about: host, in: trial.cluster).map { fact in
                 (fact, Fixtures.planned(type(of: fact).name, about: host, in: trial.cluster).output)
             }
-            trial.hosts[host.name.text].responder = { host, script, arguments in
-                balancers[name]?.answer(script, arguments) ?? etcd.answer(name, script, arguments)
+            if scene != nil { trial.hosts[name].values["name"] = name }
+            trial.hosts[name].responder = { host, script, arguments in
+                defer { if balancers[name] != nil { scene?.judgeBalancers() } }
+                return scene?.answer(&host, name, script, arguments)
+                    ?? balancers[name]?.answer(script, arguments) ?? etcd.answer(name, script, arguments)
                     ?? controlPlane(&host, script) ?? backup(&host, script, arguments)
                     ?? preflight(&host, script, arguments, known: known)
             }

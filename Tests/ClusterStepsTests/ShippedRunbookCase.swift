@@ -32,13 +32,27 @@ struct ShippedRunbookCase: Hashable, CustomTestStringConvertible {
         case "etcd-member-remove": ["member": member]
         case "etcd-member-replace": ["member": member, "reason": "bad-disk"]
         case "etcd-restore": ["backup": CannedRestore.id, "confirm": confirm]
+        case "rolling-upgrade": ["version": UpgradeScene.wanted]
         default: [:]
         }
     }
 
+    /// Every shipped runbook, for those that include one.
+    static let library = ShippedRunbooks.all.reduce(into: [String: Runbook]()) { library, shipped in
+        library[shipped.key] = try? RunbookLoader.load(
+            shipped.value,
+            path: "\(shipped.key).yaml",
+            catalogue: StepRegistry.shipped
+        )
+    }
+
+    private var isUpgrade: Bool { runbook == "rolling-upgrade" }
+
+    var cluster: Cluster { ShippedWorld.cluster(masters: masters, workers: isUpgrade ? 2 : 0) }
+
     /// A world as the runbook is for.
-    func world(_ cluster: Cluster, on image: [String: Data]) throws -> ShippedWorld {
-        let world = try ShippedWorld(cluster, on: image)
+    func world(_ cluster: Cluster, on image: [String: Data] = [:]) throws -> ShippedWorld {
+        let world = try ShippedWorld(cluster, on: image, upgrades: isUpgrade)
         if runbook == "etcd-member-remove" { world.lose("master2") }
         if runbook == "etcd-restore" { world.etcd.change { $0.mayStop = true } }
         return world
@@ -60,7 +74,7 @@ struct ShippedRunbookCase: Hashable, CustomTestStringConvertible {
     private static let known = Mutex<[ShippedRunbookCase: Task<Prepared, any Error>]>([:])
 
     private func prepare() async throws -> Prepared {
-        let cluster = ShippedWorld.cluster(masters: masters)
+        let cluster = cluster
         let image = try await lastNight(cluster)
         let matrix = CrashMatrix(try await plan(in: try world(cluster, on: image)), isOwned: true) {
             try world(cluster, on: image)

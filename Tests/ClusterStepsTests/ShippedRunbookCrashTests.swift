@@ -24,8 +24,8 @@ struct ShippedRunbookCrashTests {
     /// unit tests stay quick.
     private func sampled<Case>(_ cases: [Case], of runbook: ShippedRunbookCase) -> [Case] {
         guard !Self.isWhole else { return cases }
-        // The longest of all, which `RestoreRunbookCrashTests` gives up at more points.
-        let isLong = runbook.runbook == "etcd-restore"
+        // The longest of all, which `RestoreRunbookCrashTests` and `UpgradeRunbookCrashTests` disturb at points of their own.
+        let isLong = ["etcd-restore", "rolling-upgrade"].contains(runbook.runbook)
         let onThree = Self.sampledHere.contains(runbook) && !isLong ? 19 : 43
         let every = runbook.masters > 1 ? onThree : runbook.runbook == "nightly-backup" ? 1 : isLong ? 11 : 4
         return cases.indices.filter { $0 % every == 3 % every }.map { cases[$0] }

@@ -16,15 +16,25 @@ final class ShippedWorld: CrashWorld {
     let disk: ControllerDisk
     let etcd: SimulatedEtcd
     let balancers: [String: SimulatedHAProxy]
+    /// Kubernetes and its packages, where the runbook is about them.
+    let scene: UpgradeScene?
     private let boundary = Mutex<@Sendable () -> Void>({})
 
-    init(_ cluster: Cluster, at moment: UTCMoment = today, on image: [String: Data] = [:]) throws {
-        trial = EngineTrial(cluster, registry: .shipped, time: TestTime(start: moment))
+    init(
+        _ cluster: Cluster,
+        at moment: UTCMoment = today,
+        on image: [String: Data] = [:],
+        upgrades: Bool = false
+    ) throws {
+        var trial = EngineTrial(cluster, registry: .shipped, time: TestTime(start: moment))
+        trial.library = ShippedRunbookCase.library
+        self.trial = trial
         disk = try ControllerDisk(image)
         etcd = SimulatedEtcd(cluster)
         let names = cluster.hosts(in: .loadBalancer).map(\.name.text)
         balancers = Dictionary(uniqueKeysWithValues: names.map { ($0, SimulatedHAProxy(cluster)) })
-        ShippedHosts.prepare(trial, etcd, balancers)
+        scene = upgrades ? UpgradeScene(cluster, time: trial.time, etcd, balancers) : nil
+        ShippedHosts.prepare(trial, etcd, balancers, scene)
     }
 
     /// A host is gone for good, and its etcd with it.
@@ -38,13 +48,13 @@ final class ShippedWorld: CrashWorld {
     static let today = UTCMoment(seconds: 1_795_212_800)
 
     /// A cluster that keeps one backup, so that every night removes one.
-    static func cluster(masters: Int) -> Cluster {
-        let sample = Cluster.sample(masters: masters, workers: 0, loadBalancers: 1)
+    static func cluster(masters: Int, workers: Int = 0) -> Cluster {
+        let sample = Cluster.sample(masters: masters, workers: workers, loadBalancers: 1)
         var policy = BackupPolicy()
         policy.retention.last = 1
         (policy.retention.daily, policy.retention.weekly, policy.retention.monthly) = (0, 0, 0)
         policy.retention.minGood = 1
-        return Cluster(id: sample.id, backup: policy, hosts: sample.hosts)
+        return Cluster(id: sample.id, vip: workers > 0 ? "10.0.9.1" : nil, backup: policy, hosts: sample.hosts)
     }
 
     func services() throws -> StepServices {
@@ -84,12 +94,15 @@ final class ShippedWorld: CrashWorld {
         let mended = trial.cluster.hosts.flatMap { host in
             trial.hosts[host.name.text].values.map { "\(host.name): \($0.key)=\($0.value)" }.sorted()
         }
-        return try mended + etcd.lines() + balancerLines() + leftovers() + storeLines()
+        let upgraded = scene?.lines(trial) ?? []
+        return try mended + etcd.lines() + upgraded + balancerLines() + leftovers() + storeLines()
     }
 
     func nextPlan(after plan: Plan, by trial: EngineTrial) async throws -> Plan {
         let text = ShippedRunbooks.all[plan.runbook] ?? []
         let runbook = try RunbookLoader.load(text, path: plan.runbook, catalogue: StepRegistry.shipped)
+        var trial = trial
+        trial.library = ShippedRunbookCase.library
         return try await trial.plan(runbook, inputs: plan.inputs, views: Self.views)
     }
 
@@ -100,7 +113,7 @@ final class ShippedWorld: CrashWorld {
             return state.files.keys.sorted().map { "\(host.name): \($0) is left" }
                 + state.operations.keys.sorted().map { "\(host.name): operation \($0) is left" }
                 + (state.owner.isEmpty ? [] : ["\(host.name): is owned"])
-        }
+        } + (scene?.leftovers(trial) ?? [])
     }
 
     private func balancerLines() -> [String] {

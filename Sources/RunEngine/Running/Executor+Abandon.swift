@@ -5,9 +5,9 @@ extension Executor {
     /// Gives the run up: takes back what it set and can take back, newest first, and begins nothing else.
     ///
     /// First finds out what came of steps without an outcome; while one of them stays unknown nothing is taken back. On each
-    /// host undoing stops at a step that cannot be undone: what was set before it may be needed for what it did. When that step
-    /// ends an outage of the whole cluster, what it did needs all hosts: then only steps of the outage are taken back, so that
-    /// what was stopped runs again. Recorded like any step, so it may be interrupted and called again; an undo that fails holds
+    /// host undoing stops at a step that cannot be undone: what was set before it may be needed for what it did, unless it did not
+    /// change the host at all. When that step ends an outage of the whole cluster, what it did needs all hosts: then only steps of
+    /// the outage are taken back, so that what was stopped runs again. Recorded like any step, so it may be interrupted and called again; an undo that fails holds
     /// the run.
     package func abandon() async throws -> Ending {
         var executor = self
@@ -20,13 +20,16 @@ extension Executor {
         guard unknown.isEmpty else { return try await end(unknown, isHeld: true) }
         var stopped: [HostName: OperatorMessage] = [:]
         var outageHasEnded = false
-        for step in plan.steps.reversed() where stopped[step.host] == nil {
+        for step in plan.steps.reversed() {
             if stop.requested != nil { return try await end([], isHeld: true) }
             guard let known = journal.state[step.id] else { continue }
             switch step.reversal {
             case .nothingToUndo: continue
             case .irreversible(let reason):
-                guard known.intent != nil, known.phase == .ok || known.phase == .failed else { continue }
+                guard stopped[step.host] == nil, known.intent != nil, known.phase == .ok || known.phase == .failed
+                else {
+                    continue
+                }
                 stopped[step.host] = OperatorMessage(
                     .partial,
                     at: "\(step.host)/\(step.kind)",
@@ -38,6 +41,9 @@ extension Executor {
                 if step.outage == true { outageHasEnded = true }
             case .undoable:
                 guard known.phase == .ok, !outageHasEnded || step.outage == true else { continue }
+                if stopped[step.host] != nil, try registry.step(step.kind, step.parameters).traits.changesHost {
+                    continue
+                }
                 if let failure = try await undo(step, known) { return try await end([failure], isHeld: true) }
             }
         }

@@ -2,6 +2,7 @@ import BackupStore
 import ClusterModel
 import RemoteShell
 import RunEngine
+import Synchronization
 import TestSupport
 
 @testable import ClusterSteps
@@ -36,9 +37,7 @@ enum ShippedHosts {
                 status: { etcd.status(of: name).output.bytes },
                 archive: Fixtures.bytes("run/\(host.role == .master ? "control-plane" : "load-balancer").tar") ?? []
             )
-            let known = Fixtures.facts(about: host, in: trial.cluster).map { fact in
-                (fact, Fixtures.planned(type(of: fact).name, about: host, in: trial.cluster).output)
-            }
+            let known = known(of: host, in: trial.cluster)
             if scene != nil { trial.hosts[name].values["name"] = name }
             trial.hosts[name].responder = { host, script, arguments in
                 defer { if balancers[name] != nil { scene?.judgeBalancers() } }
@@ -47,6 +46,23 @@ enum ShippedHosts {
                     ?? controlPlane(&host, script) ?? backup(&host, script, arguments)
                     ?? preflight(&host, script, arguments, known: known)
             }
+        }
+    }
+
+    private typealias Known = (name: String, command: RemoteCommand, output: [UInt8])
+
+    private static let planned = Mutex<[Cluster: [HostName: [Known]]]>([:])
+
+    /// What a host in order answers to facts, read from the fixtures once for all worlds of a cluster.
+    private static func known(of host: ClusterModel.Host, in cluster: Cluster) -> [Known] {
+        planned.withLock { planned in
+            if let known = planned[cluster]?[host.name] { return known }
+            let known = Fixtures.facts(about: host, in: cluster).map { fact in
+                let name = type(of: fact).name
+                return (name, fact.command, Fixtures.planned(name, about: host, in: cluster).output)
+            }
+            planned[cluster, default: [:]][host.name] = known
+            return known
         }
     }
 
@@ -70,7 +86,7 @@ enum ShippedHosts {
         _ host: inout SimulatedHost,
         _ script: String,
         _ arguments: [String],
-        known: [(fact: any Fact, output: [UInt8])]
+        known: [Known]
     ) -> CommandResult? {
         let fixes = [
             "swapoff \"$device\"": "swap", "modprobe \"$module\"": "modules",
@@ -81,11 +97,10 @@ enum ShippedHosts {
             return CommandResult(text: "")
         }
         guard
-            let (fact, output) = known.first(where: {
-                $0.fact.command.script == script && $0.fact.command.arguments == arguments
+            let (name, _, output) = known.first(where: {
+                $0.command.arguments == arguments && $0.command.script == script
             })
         else { return nil }
-        let name = type(of: fact).name
         let broken: String? =
             switch name {
             case SwapState.name: host.values["swap"] == nil ? "everything-on" : nil

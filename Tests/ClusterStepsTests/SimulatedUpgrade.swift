@@ -15,10 +15,12 @@ final class SimulatedUpgrade: Sendable {
     let record: Mutex<String>
     private let old: String
     private let cluster: Cluster
+    private let state: String
 
     init(_ cluster: Cluster, from old: String = "1.31.14") {
         self.cluster = cluster
         self.old = old
+        state = KubeadmState(paths: cluster.paths).command.script
         record = Mutex(old)
     }
 
@@ -38,7 +40,6 @@ final class SimulatedUpgrade: Sendable {
 
     /// Does what a script asks of a node; nil for one that is no upgrade's.
     func answer(_ host: inout SimulatedHost, _ script: String, _ arguments: [String]) -> CommandResult? {
-        let state = KubeadmState(paths: cluster.paths).command.script
         switch script {
         case Self.packages: return CommandResult(text: packages(of: host))
         case Self.repository: return CommandResult(text: repository(of: host))

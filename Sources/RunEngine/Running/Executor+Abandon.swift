@@ -5,10 +5,10 @@ extension Executor {
     /// Gives the run up: takes back what it set and can take back, newest first, and begins nothing else.
     ///
     /// First finds out what came of steps without an outcome; while one of them stays unknown nothing is taken back. On each
-    /// host undoing stops at a step that cannot be undone: what was set before it may be needed for what it did, unless it did not
-    /// change the host at all. When that step ends an outage of the whole cluster, what it did needs all hosts: then only steps of
-    /// the outage are taken back, so that what was stopped runs again. Recorded like any step, so it may be interrupted and called again; an undo that fails holds
-    /// the run.
+    /// host undoing stops at a step that cannot be undone: what was set before it may be needed for what it did. Only what changed
+    /// nothing of the host, and what made room for the time being, is never needed. When that step ends an outage of the whole
+    /// cluster, what it did needs all hosts: then only steps of the outage are taken back, so that what was stopped runs again.
+    /// Recorded like any step, so it may be interrupted and called again; an undo that fails holds the run.
     package func abandon() async throws -> Ending {
         var executor = self
         executor.isAbandoning = true
@@ -41,14 +41,18 @@ extension Executor {
                 if step.outage == true { outageHasEnded = true }
             case .undoable:
                 guard known.phase == .ok, !outageHasEnded || step.outage == true else { continue }
-                if stopped[step.host] != nil, try registry.step(step.kind, step.parameters).traits.changesHost {
-                    continue
-                }
+                if stopped[step.host] != nil, try isGround(step) { continue }
                 if let failure = try await undo(step, known) { return try await end([failure], isHeld: true) }
             }
         }
         let left = plan.cluster.hosts.compactMap { stopped[$0.name] }
         return try await finish(.abandoned, ExitCode.mostSevere(left.map(\.code)), left)
+    }
+
+    /// Whether what later steps did on the host may stand on this one.
+    private func isGround(_ step: PlannedStep) throws -> Bool {
+        let traits = try registry.step(step.kind, step.parameters).traits
+        return traits.changesHost && traits.purpose != .preparation
     }
 
     /// Asks hosts and steps what came of everything that was begun; what stays unknown is returned.

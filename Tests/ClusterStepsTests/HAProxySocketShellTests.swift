@@ -57,7 +57,7 @@ struct HAProxySocketShellTests {
             use Socket;
             socket(L, AF_UNIX, SOCK_STREAM, 0); bind(L, pack_sockaddr_un("@/haproxy.sock")) or die; listen(L, 5);
             exit if fork;
-            close STDIN; close STDOUT; close STDERR; alarm 20;
+            close STDIN; close STDOUT; close STDERR; alarm 300;
             for (1..\(connections)) {
                 accept(C, L); my $line = <C>; my $file = $line =~ /servers state/ ? "state" : "stat";
                 if ($line =~ /^(set|shutdown)/) { open(T, ">>", "@/told"); print T $line; close T; syswrite C, "\\n" }

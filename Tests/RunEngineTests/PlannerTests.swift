@@ -99,7 +99,10 @@ struct PlannerTests {
         #expect(plan.obstacles.first?.event == "it is forbidden")
     }
 
-    @Test("a list among the inputs reaches a step as a list, and an empty one as an empty one", arguments: ["", "a", "a,b c"])
+    @Test(
+        "a list among the inputs reaches a step as a list, and an empty one as an empty one",
+        arguments: ["", "a", "a,b c"]
+    )
     func lists(given: String) async throws {
         let inputs = try InputValues(
             declared: [RunbookInput(name: "list", type: .strings)],

@@ -5,6 +5,9 @@ import Testing
 
 @Suite("Pages of the repository")
 struct DocumentTests {
+    /// Asked of the parser once; that takes a while.
+    private static let program = Result { try CommandDescription.program() }
+
     /// Names of the inputs of a shipped runbook, from its text.
     static func inputs(of runbook: String) -> Set<String>? {
         let file = MarkdownDocument.root.appending(path: "Runbooks/\(runbook).yaml")
@@ -23,7 +26,7 @@ struct DocumentTests {
 
     @Test("every command line names commands, options, values and inputs that there are")
     func commands() throws {
-        let program = try CommandDescription.program()
+        let program = try Self.program.get()
         var count = 0
         for page in MarkdownDocument.all {
             for code in page.code {
@@ -44,6 +47,19 @@ struct DocumentTests {
         for page in MarkdownDocument.all where page.path.hasPrefix("Docs/") && page.path != index.path {
             let name = String(page.path.dropFirst("Docs/".count))
             #expect(targets.contains(name), "Docs/README.md does not name \(name)")
+        }
+    }
+
+    @Test("the operator guide has a part for every shipped runbook, and names all inputs")
+    func guide() throws {
+        let guide = try #require(MarkdownDocument.all.first { $0.path == "Docs/Guide.md" })
+        let folder = MarkdownDocument.root.appending(path: "Runbooks").path
+        let books = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+        #expect(books.count > 5)
+        let named = Set(guide.code.map(\.text))
+        for book in books.map({ String($0.dropLast(".yaml".count)) }) {
+            #expect(guide.anchors.contains(book), "\(book)")
+            for input in Self.inputs(of: book) ?? [] { #expect(named.contains(input), "\(book): \(input)") }
         }
     }
 
@@ -101,7 +117,7 @@ struct DocumentTests {
         ]
     )
     func unknown(_ line: String, _ problem: String?) throws {
-        let found = try DocumentedCommand(line)?.problems(in: .program(), inputs: Self.inputs) ?? []
+        let found = try DocumentedCommand(line)?.problems(in: Self.program.get(), inputs: Self.inputs) ?? []
         #expect(found == (problem.map { [$0] } ?? []))
     }
 }

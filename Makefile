@@ -3,6 +3,8 @@ SHELL := /bin/bash
 LAB := Tests/Lab/lab
 RELEASE := .build/release/rollbook
 STATE := $(CURDIR)/.rollbook
+# C sources keep their file names for assertions: from this folder on, so that the program does not tell where it was built.
+PLACELESS := -Xcc -ffile-prefix-map=$(CURDIR)/= -Xcxx -ffile-prefix-map=$(CURDIR)/=
 DEMO := ROLLBOOK_STATE_DIR=$(STATE) $(RELEASE)
 
 .PHONY: help build release test unit-test lab-test lint format demo bench endurance lab-up lab-down clean
@@ -21,7 +23,7 @@ build:
 
 release:
 	@.ci/install packages
-	swift build -c release --static-swift-stdlib -Xlinker -s --product rollbook
+	swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -s $(PLACELESS) --product rollbook
 
 lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks

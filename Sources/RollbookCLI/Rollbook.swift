@@ -70,7 +70,7 @@ struct RootCommand: AsyncParsableCommand {
             ShowCommand.self,
             JournalCommand.self, BackupsCommand.self, RunbooksCommand.self, InventoryCommand.self, HostsCommand.self,
             FactsCommand.self, HealthCommand.self, ScheduleCommand.self, SchemaCommand.self, VersionCommand.self,
-            ManualCommand.self,
+            ManualCommand.self, UnitsCommand.self,
         ]
     )
 

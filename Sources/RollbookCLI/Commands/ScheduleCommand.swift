@@ -26,7 +26,16 @@ struct ScheduleCommand: ParsableCommand {
         _ = try RunbookSource(surroundings, registry: .shipped).find(runbook)
         let words = try command(surroundings)
         switch kind {
-        case .systemd: Terminal.answer(Self.systemd(words, runbook: runbook, hour: hour, minute: minute))
+        case .systemd:
+            Terminal.answer(
+                ScheduledUnits(
+                    name: "rollbook-\(runbook)",
+                    runbook: runbook,
+                    command: words,
+                    hour: hour,
+                    minute: minute
+                ).printed
+            )
         case .cron: Terminal.answer(Self.cron(words, runbook: runbook, hour: hour, minute: minute))
         }
     }
@@ -55,42 +64,6 @@ struct ScheduleCommand: ParsableCommand {
             (0..<24).contains(hour), (0..<60).contains(minute)
         else { throw OperatorMessage(.usage, at: "--at \(text)", "is no time of day", next: "write it as 02:15") }
         return (String(parts[0]), String(parts[1]))
-    }
-
-    /// The service is a oneshot: a timer that fires while it still runs starts nothing, and the lock says so besides.
-    private static func systemd(_ words: [String], runbook: String, hour: String, minute: String) -> String {
-        """
-        # /etc/systemd/system/rollbook-\(runbook).service
-        [Unit]
-        Description=Rollbook \(runbook)
-        Wants=network-online.target
-        After=network-online.target
-
-        [Service]
-        Type=oneshot
-        ExecStart=\(words.joined(separator: " "))
-        TimeoutStartSec=4h
-        TimeoutStopSec=2min
-        UMask=0077
-        Nice=10
-        IOSchedulingClass=idle
-        NoNewPrivileges=yes
-        PrivateTmp=yes
-
-        # /etc/systemd/system/rollbook-\(runbook).timer
-        [Unit]
-        Description=Rollbook \(runbook) every day at \(hour):\(minute)
-
-        [Timer]
-        OnCalendar=*-*-* \(hour):\(minute):00
-        Persistent=true
-        RandomizedDelaySec=5min
-
-        [Install]
-        WantedBy=timers.target
-
-        # systemctl daemon-reload && systemctl enable --now rollbook-\(runbook).timer
-        """
     }
 
     private static func cron(_ words: [String], runbook: String, hour: String, minute: String) -> String {

@@ -7,12 +7,13 @@ STATE := $(CURDIR)/.rollbook
 PLACELESS := -Xcc -ffile-prefix-map=$(CURDIR)/= -Xcxx -ffile-prefix-map=$(CURDIR)/=
 DEMO := ROLLBOOK_STATE_DIR=$(STATE) $(RELEASE)
 
-.PHONY: help build release test unit-test lab-test lint format demo bench endurance lab-up lab-down clean
+.PHONY: help build release test unit-test lab-test lint format demo deb deb-test bench endurance lab-up lab-down clean
 
 help:
 	@echo "make demo       install, build, boot the practice cluster, back it up, restore the backup into a scratch etcd"
 	@echo "make test       install, build with warnings as errors, lint, unit tests, practice cluster tests"
 	@echo "make release    the program with the Swift runtime inside: $(RELEASE)"
+	@echo "make deb        a Debian package of it in .build; make deb-test tries it on a bare Debian (Docs/Install.md)"
 	@echo "make bench      speed beside other tools (Benchmarks/README.md)"
 	@echo "make endurance  500 kills, 10,000 faulty runs, 100 silent links (Docs/Reliability.md)"
 	@echo "make lab-up, make lab-down, make unit-test, make lab-test, make lint, make format, make clean"
@@ -24,6 +25,15 @@ build:
 release:
 	@.ci/install packages
 	swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -s $(PLACELESS) --product rollbook
+
+deb: release
+	@.ci/install deb-packages
+	@Packaging/build $(RELEASE) .build | tee .build/deb
+
+# The package on a bare Debian, from apt-get install to purge.
+deb-test: deb
+	@.ci/install lab-packages
+	@Packaging/try "$$(cat .build/deb)"
 
 lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks

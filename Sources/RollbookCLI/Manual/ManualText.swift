@@ -31,6 +31,7 @@ enum ManualText {
     static let files: [(String, String)] = [
         ("/etc/rollbook/inventory/", "The inventory, where it is the only one."),
         ("/etc/rollbook/runbooks/", "Runbooks of your own; ./Runbooks comes first."),
+        ("/etc/default/rollbook", "Environment of the systemd units rollbook@.service."),
         ("/var/lib/rollbook/", "Runs, locks and backups of root; of others ~/.local/state/rollbook."),
         ("~/.ssh/config, ~/.ssh/known_hosts", "What the inventory does not say is taken from there."),
     ]

@@ -28,6 +28,7 @@ release:
 
 deb: release
 	@.ci/install deb-packages
+	@rm -f .build/rollbook_*.deb
 	@Packaging/build $(RELEASE) .build | tee .build/deb
 
 # The package on a bare Debian, from apt-get install to purge.

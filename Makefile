@@ -29,7 +29,8 @@ release:
 deb: release
 	@.ci/install deb-packages
 	@rm -f .build/rollbook_*.deb
-	@Packaging/build $(RELEASE) .build | tee .build/deb
+	@Packaging/build $(RELEASE) .build >.build/deb
+	@cat .build/deb
 
 # The package on a bare Debian, from apt-get install to purge.
 deb-test: deb

@@ -256,7 +256,20 @@ struct YAMLText {
         if isPlain, isWord, !isNumber, !words.contains(text.lowercased()), !text.hasPrefix("-"), !text.hasPrefix("@") {
             return text
         }
-        let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").filter { !$0.isNewline }
-        return "\"\(escaped)\""
+        return "\"" + text.unicodeScalars.map(escaped).joined() + "\""
+    }
+
+    /// A scalar within double quotes; newlines are left out.
+    ///
+    /// By scalars: a quote with a combining mark after it is another Character than a quote, but ends the text.
+    private static func escaped(_ scalar: Unicode.Scalar) -> String {
+        switch scalar.value {
+        case 0x0A...0x0D, 0x85, 0x2028, 0x2029: return ""
+        case 0x22, 0x5C: return "\\" + String(scalar)
+        case 0x00...0x1F, 0x7F...0x9F, 0xFEFF, 0xFFFE, 0xFFFF:
+            let digits = String(scalar.value, radix: 16)
+            return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        default: return String(scalar)
+        }
     }
 }

@@ -62,14 +62,16 @@ struct JUnitReport {
     }
 
     /// XML text and attribute values; control characters, which XML does not have, as escapes for people.
+    ///
+    /// By scalars: a quote with a combining mark after it is another Character than a quote, but ends an attribute.
     private func escaped(_ text: some StringProtocol) -> String {
-        String(text).escapedForTerminal.reduce(into: "") { result, character in
-            switch character {
+        String(text).escapedForTerminal.unicodeScalars.reduce(into: "") { result, scalar in
+            switch scalar {
             case "&": result += "&amp;"
             case "<": result += "&lt;"
             case ">": result += "&gt;"
             case "\"": result += "&quot;"
-            default: result.append(character)
+            default: result.unicodeScalars.append(scalar)
             }
         }
     }

@@ -7,7 +7,7 @@ STATE := $(CURDIR)/.rollbook
 PLACELESS := -Xcc -ffile-prefix-map=$(CURDIR)/= -Xcxx -ffile-prefix-map=$(CURDIR)/=
 DEMO := ROLLBOOK_STATE_DIR=$(STATE) $(RELEASE)
 
-.PHONY: help build release test unit-test lab-test lint format demo deb deb-test bench endurance lab-up lab-down clean
+.PHONY: help build release test unit-test lab-test lint format demo deb deb-test bench endurance fuzz lab-up lab-down clean
 
 help:
 	@echo "make demo       install, build, boot the practice cluster, back it up, restore the backup into a scratch etcd"
@@ -16,6 +16,7 @@ help:
 	@echo "make deb        a Debian package of it in .build; make deb-test tries it on a bare Debian (Docs/Install.md)"
 	@echo "make bench      speed beside other tools (Benchmarks/README.md)"
 	@echo "make endurance  500 kills, 10,000 faulty runs, 100 silent links (Docs/Reliability.md)"
+	@echo "make fuzz       every parser fuzzed, FUZZ_SECONDS=300 each (Fuzz/README.md)"
 	@echo "make lab-up, make lab-down, make unit-test, make lab-test, make lint, make format, make clean"
 
 build:
@@ -38,10 +39,10 @@ deb-test: deb
 	@Packaging/try "$$(cat .build/deb)"
 
 lint:
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks Fuzz
 
 format:
-	swift format --in-place --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks Fuzz
 
 unit-test: build
 	swift test --skip-build --skip LabTests
@@ -65,7 +66,7 @@ test: build lint unit-test lab-test
 # The numbers of Docs/Reliability.md: hours of faults in an hour or two; nothing of it is another test than `make test` has.
 endurance: build
 	@.ci/install lab-packages
-	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 swift test --skip-build --skip LabTests
+	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 ROLLBOOK_QUOTED=1000000 swift test --skip-build --skip LabTests
 	@$(LAB) up
 	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=16 \
 		ROLLBOOK_ETCD_KILLS=30 swift test --skip-build \
@@ -81,6 +82,10 @@ demo: release lab-up
 	echo; echo "== rollbook show"; $(DEMO) show; \
 	echo; echo "The practice cluster stays up: $(LAB) status, $(LAB) fault help, make lab-down."; \
 	echo 'Go on with:  eval "$$($(LAB) env)"; export ROLLBOOK_STATE_DIR=$(STATE) PATH=$$PWD/.build/release:$$PATH'
+
+fuzz:
+	@.ci/install packages
+	@Fuzz/run
 
 bench:
 	@Benchmarks/run

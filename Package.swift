@@ -1,15 +1,19 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Whether the package is built for `make fuzz`: every target of ours counts its branches and checks its memory.
+let fuzzes = Context.environment["ROLLBOOK_FUZZ"] == "1"
+
 /// Settings of every Swift target; each name was compared with `swiftc -print-supported-features` (a test repeats that).
-let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),  // SE-0335: a protocol used as a type says `any`
-    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444: a file imports what it uses
-    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409: imports do not leak into interfaces
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461: async functions stay on the caller's actor
-    .treatAllWarnings(as: .error),
-    .strictMemorySafety(),  // SE-0458: unsafe code is marked
-]
+let strict: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),  // SE-0335: a protocol used as a type says `any`
+        .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444: a file imports what it uses
+        .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409: imports do not leak into interfaces
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461: async functions stay on the caller's actor
+        .treatAllWarnings(as: .error),
+        .strictMemorySafety(),  // SE-0458: unsafe code is marked
+    ] + (fuzzes ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : [])
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
@@ -49,6 +53,18 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], fixtures: B
         swiftSettings: strict
     )
 }
+
+/// The program of `make fuzz`; it links libFuzzer, which no other build needs.
+let fuzzer: [Target] = [
+    .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
+    .executableTarget(
+        name: "rollbook-fuzz",
+        dependencies: ["CLibFuzzer", "FuzzedParsers"],
+        path: "Fuzz/rollbook-fuzz",
+        swiftSettings: strict,
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+    ),
+]
 
 let package = Package(
     name: "rollbook",
@@ -126,6 +142,17 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // Everything that reads bytes others wrote (Fuzz/README.md)
+        .target(
+            name: "FuzzedParsers",
+            dependencies: [
+                "BackupStore", "ClusterModel", "ClusterSteps", "EtcdSnapshot", "Journal", "Manifests", "RemoteShell",
+                "RunEngine", "SSHTransport", crypto, system,
+            ],
+            path: "Fuzz/Parsers",
+            swiftSettings: strict
+        ),
+
         // Tests
         library("TestSupport", ["ClusterModel", "Journal", "RemoteShell", "RunEngine", subprocess, system]),
         tests("ArchitectureTests"),
@@ -134,6 +161,7 @@ let package = Package(
             ["BackupStore", "ClusterModel", "EtcdSnapshot", "TestSupport", system],
             fixtures: true
         ),
+        tests("CanaryTests", ["TestSupport"]),
         tests("ClusterModelTests", ["ClusterModel"], fixtures: true),
         tests(
             "ClusterStepsTests",
@@ -144,6 +172,7 @@ let package = Package(
             fixtures: true
         ),
         tests("EtcdSnapshotTests", ["EtcdSnapshot", crypto], fixtures: true),
+        tests("FuzzTests", ["FuzzedParsers", "TestSupport"]),
         tests(
             "HTMLReportTests",
             ["ClusterModel", "HTMLReport", "Journal", "RunEngine", "TestSupport"],
@@ -178,6 +207,6 @@ let package = Package(
             ],
             fixtures: true
         ),
-    ],
+    ] + (fuzzes ? fuzzer : []),
     swiftLanguageModes: [.v6]
 )

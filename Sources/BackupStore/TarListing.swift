@@ -1,5 +1,5 @@
 import Crypto
-import SystemPackage
+package import SystemPackage
 
 /// Lists a tar archive from its bytes: POSIX ustar, pax and GNU long names, as GNU tar writes them.
 ///
@@ -23,7 +23,7 @@ enum TarListing {
 }
 
 /// The state of one pass over an archive.
-struct TarReader {
+package struct TarReader {
     struct Fault: Error, CustomStringConvertible { let description: String }
 
     /// What an extended header says of the entry after it.
@@ -39,9 +39,9 @@ struct TarReader {
     private var offset: Int64 = 0
     private static let extensionLimit: Int64 = 1 << 20
 
-    init(file: FileDescriptor) { self.file = file }
+    package init(file: FileDescriptor) { self.file = file }
 
-    mutating func entries() throws -> [ArchiveEntry] {
+    package mutating func entries() throws -> [ArchiveEntry] {
         var entries: [ArchiveEntry] = []
         var overrides = Overrides()
         while true {

@@ -1,7 +1,7 @@
 import ClusterModel
 
 /// A journal that must not be used: the place and the reason.
-struct JournalDamage: Error, Sendable, Hashable {
+package struct JournalDamage: Error, Sendable, Hashable {
     let cause: ChainBreak
     /// Number of the first record that is not good.
     let record: Int
@@ -18,16 +18,16 @@ struct JournalDamage: Error, Sendable, Hashable {
 }
 
 /// What the bytes of a journal hold: its verified records, and a torn end when there is one.
-struct JournalScan {
-    let records: [JournalRecord]
+package struct JournalScan {
+    package let records: [JournalRecord]
     let chain: JournalChain
     /// Where the last good record ends.
-    let goodLength: Int
+    package let goodLength: Int
     /// The bytes after it, which an interrupted write left behind; empty when the end is whole.
-    let torn: ArraySlice<UInt8>
+    package let torn: ArraySlice<UInt8>
 
     /// Reads a whole journal; throws on anything that is neither a good record nor a torn end.
-    init(_ bytes: [UInt8]) throws(JournalDamage) {
+    package init(_ bytes: [UInt8]) throws(JournalDamage) {
         var records: [JournalRecord] = []
         var chain = JournalChain()
         var start = 0

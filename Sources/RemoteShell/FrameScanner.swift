@@ -1,7 +1,7 @@
 /// Tells a command's own output from the frame around it, byte stream in, byte stream out.
 ///
 /// A pure value: it holds back only as many bytes as an end line can be long, whatever passes through.
-struct FrameScanner: Sendable {
+package struct FrameScanner: Sendable {
     private enum State: Sendable { case awaitingBegin, inBody }
 
     private let beginLine: [UInt8]
@@ -14,13 +14,13 @@ struct FrameScanner: Sendable {
     private static let longestEndLine = 5 + 32 + 12
     private static let noiseKept = 64 * 1024
 
-    init(nonce: String) {
+    package init(nonce: String) {
         beginLine = Array("\nRB1 \(nonce) BEGIN\n".utf8)
         endPrefix = Array("\nRB1 \(nonce) rc=".utf8)
     }
 
     /// How a finished stream is to be read.
-    enum Ending: Sendable, Hashable {
+    package enum Ending: Sendable, Hashable {
         /// The command ended with this code; the last bytes of output come along.
         case ended(exitCode: Int, rest: [UInt8])
         /// The outer shell ended without the command having begun: `sudo` refused.
@@ -30,7 +30,7 @@ struct FrameScanner: Sendable {
     }
 
     /// Takes bytes and gives those that are certainly the command's output to `emit`, in order, most of them uncopied.
-    mutating func scan(_ bytes: RawSpan, _ emit: (RawSpan) throws -> Void) rethrows {
+    package mutating func scan(_ bytes: RawSpan, _ emit: (RawSpan) throws -> Void) rethrows {
         guard state == .awaitingBegin else { return try pass(bytes, emit) }
         unsafe bytes.withUnsafeBytes { unsafe held.append(contentsOf: $0) }
         guard let start = Self.position(of: beginLine, in: held) else {
@@ -57,7 +57,7 @@ struct FrameScanner: Sendable {
     }
 
     /// What the bytes so far amount to if no more come.
-    var ending: Ending {
+    package var ending: Ending {
         guard let (start, code) = endLine else { return .unfinished(rest: state == .inBody ? held : []) }
         guard state == .inBody else { return .neverBegan(exitCode: code) }
         return .ended(exitCode: code, rest: Array(held[..<start]))

@@ -94,7 +94,7 @@ struct AlarmListJSON: Decodable {
 }
 
 /// `endpoint hashkv`: 3.5 prints `hash` and `compact_revision` (-1 before the first compaction).
-struct HashKVJSON: Decodable {
+package struct HashKVJSON: Decodable {
     struct Body: Decodable {
         let hash: UInt64?
         let compact_revision: Int64?
@@ -102,13 +102,13 @@ struct HashKVJSON: Decodable {
     let Endpoint: String
     let HashKV: Body
 
-    static func list(_ text: some StringProtocol) throws -> [HashKVJSON] {
+    package static func list(_ text: some StringProtocol) throws -> [HashKVJSON] {
         try JSONDecoder().decode([HashKVJSON]?.self, from: Data(text.utf8)) ?? []
     }
 }
 
 /// `get -w json` with a limit: `count` counts the whole range, and is omitted when it is 0.
-struct KeyCount {
+package struct KeyCount {
     let keys: Int64
     let revision: Int64
 
@@ -118,7 +118,7 @@ struct KeyCount {
         let count: Int64?
     }
 
-    init(_ text: String) throws {
+    package init(_ text: String) throws {
         let answer = try JSONDecoder().decode(Answer.self, from: Data(text.utf8))
         keys = answer.count ?? 0
         revision = answer.header.revision ?? 0

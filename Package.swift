@@ -4,16 +4,18 @@ import PackageDescription
 /// Whether the package is built for `make fuzz`: every target of ours counts its branches and checks its memory.
 let fuzzes = Context.environment["ROLLBOOK_FUZZ"] == "1"
 
-/// Settings of every Swift target; each name was compared with `swiftc -print-supported-features` (a test repeats that).
-let strict: [SwiftSetting] =
-    [
-        .enableUpcomingFeature("ExistentialAny"),  // SE-0335: a protocol used as a type says `any`
-        .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444: a file imports what it uses
-        .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409: imports do not leak into interfaces
-        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461: async functions stay on the caller's actor
-        .treatAllWarnings(as: .error),
-        .strictMemorySafety(),  // SE-0458: unsafe code is marked
-    ] + (fuzzes ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : [])
+/// The language that all targets are written in; each name was compared with `swiftc -print-supported-features` (a test repeats that).
+let language: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335: a protocol used as a type says `any`
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444: a file imports what it uses
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409: imports do not leak into interfaces
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461: async functions stay on the caller's actor
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),  // SE-0458: unsafe code is marked
+]
+
+/// What every Swift target is built with.
+let strict = language + (fuzzes ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : [])
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
@@ -62,7 +64,7 @@ let fuzzer: [Target] = [
         dependencies: ["CLibFuzzer", "FuzzedParsers"],
         path: "Fuzz/rollbook-fuzz",
         swiftSettings: strict,
-        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]
     ),
 ]
 

@@ -81,7 +81,7 @@ private func parse(_ fact: some Fact, _ answer: ProbeBatch.Answer) {
 private let cluster: Cluster? = {
     let text = """
         format: 1
-        cluster: {name: lab, topology: stacked, vip: 10.77.0.100}
+        cluster: {id: lab, topology: stacked, vip: 10.77.0.100}
         masters: [{name: m1, address: 10.77.0.11}, {name: m2, address: 10.77.0.12}, {name: m3, address: 10.77.0.13}]
         loadBalancers: [{name: lb1, address: 10.77.0.21}]
 

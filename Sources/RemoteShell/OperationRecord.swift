@@ -78,7 +78,7 @@ package struct OperationRecord: Sendable, Hashable {
         case ("fenced", 2): return Int(words[1]).map { .fenced(epoch: $0) }
         case ("done", 4):
             guard let code = Int(words[1]), let outCount = Int(words[2]), let errCount = Int(words[3]),
-                rest.count == outCount + errCount
+                (0...rest.count).contains(outCount), errCount == rest.count - outCount
             else { return nil }
             return .done(
                 exitCode: code,

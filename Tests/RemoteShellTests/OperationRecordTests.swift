@@ -24,6 +24,11 @@ struct OperationRecordTests {
         OperationRecord.state(from: try await connection.run(command).output.bytes)
     }
 
+    @Test("counts that no output can have are no answer", arguments: ["-1 4", "4 -1", "9223372036854775807 1", "3 1"])
+    func impossibleCounts(_ counts: String) {
+        #expect(OperationRecord.state(from: Array("done 0 \(counts)\nabc".utf8)) == nil)
+    }
+
     @Test("sent many times at once, a command runs once and everyone learns its result")
     func once() async throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -49,6 +49,12 @@ struct Members {
 
 @Suite("Health of etcd")
 struct EtcdHealthTests {
+    @Test("a line of nothing but blanks in etcd's answer is passed over")
+    func blankLine() throws {
+        let answer = ProbeBatch.Answer(exitCode: 0, output: Array("via host\n  \n \nname m1\n".utf8))
+        #expect(try EtcdStatus(pki: "/etc/kubernetes/pki").parse(answer).name == "m1")
+    }
+
     @Test(
         "quorum is counted over voters, whatever else there is",
         arguments: [

@@ -96,7 +96,8 @@ package struct DefragmentEtcd: Step {
         var lines: [Substring: Substring] = [:]
         for line in outcome.text.split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 1)
-            lines[parts[0]] = parts.count > 1 ? parts[1] : ""
+            guard let name = parts.first else { continue }
+            lines[name] = parts.count > 1 ? parts[1] : ""
         }
         guard let before = try lines["before"].flatMap({ try EndpointStatusJSON.list($0).first?.Status }),
             let after = try lines["after"].flatMap({ try EndpointStatusJSON.list($0).first?.Status })

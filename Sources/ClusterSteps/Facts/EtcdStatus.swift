@@ -71,7 +71,9 @@ package struct EtcdStatus: Fact {
         var lines: [Substring: Substring] = [:]
         for line in answer.text.split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 1)
-            lines[parts[0]] = parts.count > 1 ? parts[1] : ""
+            // A line of nothing but blanks has no first word.
+            guard let name = parts.first else { continue }
+            lines[name] = parts.count > 1 ? parts[1] : ""
         }
         value.via = lines["via"].map(String.init) ?? ""
         value.name = lines["name"].map(String.init) ?? ""

@@ -163,7 +163,7 @@ let package = Package(
             ["BackupStore", "ClusterModel", "EtcdSnapshot", "TestSupport", system],
             fixtures: true
         ),
-        tests("CanaryTests", ["TestSupport"]),
+        tests("CanaryTests", ["TestSupport", subprocess, system]),
         tests("ClusterModelTests", ["ClusterModel"], fixtures: true),
         tests(
             "ClusterStepsTests",
@@ -181,7 +181,7 @@ let package = Package(
             fixtures: true
         ),
         tests("JournalTests", ["ClusterModel", "Journal", "TestSupport", crypto, system], fixtures: true),
-        tests("LabTests", [subprocess, system]),
+        tests("LabTests", ["TestSupport", subprocess, system]),
         tests(
             "ManifestsTests",
             ["ClusterModel", "ClusterSteps", "Manifests", "RunEngine", "TestSupport"],

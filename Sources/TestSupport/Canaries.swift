@@ -8,6 +8,8 @@ package struct Canaries: Sendable {
         package let text: String
     }
 
+    /// Every form of every canary, made once.
+    private var wanted: [(bird: String, form: String, bytes: Data)] = []
     package private(set) var birds: [Bird] = []
     private var random: SplitMix64
 
@@ -18,12 +20,15 @@ package struct Canaries: Sendable {
         let letters = Array("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789")
         let word = String((0..<20).map { _ in letters[Int.random(in: 0..<letters.count, using: &random)] })
         let text = plain ? "canary\(word)" : "canary \"\(word)\" /+&=%<'\\é"
-        take(Bird(name: name, text: text))
+        take(name, text)
         return text
     }
 
     /// Takes up a secret that another program made, such as an age identity.
-    package mutating func take(_ bird: Bird) { birds.append(bird) }
+    package mutating func take(_ name: String, _ text: String) {
+        birds.append(Bird(name: name, text: text))
+        wanted += Self.forms(of: text).map { (name, $0.form, $0.wanted) }
+    }
 
     /// A canary that was seen where none may be.
     package struct Sighting: Sendable, Hashable, CustomStringConvertible {
@@ -36,10 +41,8 @@ package struct Canaries: Sendable {
     /// The canaries in `bytes`: as they are, and as base64, URL-encoded, JSON-escaped and in hexadecimal.
     package func sightings(in bytes: Data, at place: String) -> [Sighting] {
         guard !bytes.isEmpty else { return [] }
-        return birds.flatMap { bird in
-            Self.forms(of: bird.text).compactMap { form, wanted in
-                bytes.range(of: wanted) == nil ? nil : Sighting(bird: bird.name, form: form, place: place)
-            }
+        return wanted.compactMap { bird, form, wanted in
+            bytes.range(of: wanted) == nil ? nil : Sighting(bird: bird, form: form, place: place)
         }
     }
 

@@ -1,34 +1,33 @@
 import Foundation
+import Subprocess
+import SystemPackage
 
-/// A program of this machine and what it said.
+/// A program of this machine and what it said, on both of its streams.
 struct Outcome {
-    let code: Int32
+    let isSuccess: Bool
     let output: Data
 
-    /// Runs a program to its end, with nothing on its standard input; both streams go into one file.
+    /// Runs a program to its end, with nothing on its standard input; it is killed after 60 seconds.
     static func of(
         _ program: String,
         _ arguments: [String],
         _ environment: [String: String],
         in folder: String
-    ) throws
-        -> Outcome
-    {
-        let file = "\(folder)/output-\(UUID())"
-        _ = FileManager.default.createFile(atPath: file, contents: nil)
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        let process = Foundation.Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        process.environment = environment
-        process.currentDirectoryURL = URL(filePath: folder)
-        process.standardInput = FileHandle.nullDevice
-        let handle = try FileHandle(forWritingTo: URL(filePath: file))
-        process.standardOutput = handle
-        process.standardError = handle
-        try process.run()
-        process.waitUntilExit()
-        return Outcome(code: process.terminationStatus, output: try Data(contentsOf: URL(filePath: file)))
+    ) async throws -> Outcome {
+        let variables = environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) }
+        let result = try await Subprocess.run(
+            .path("/usr/bin/timeout"),
+            arguments: Arguments(["-s", "KILL", "60", program] + arguments),
+            environment: .custom(Dictionary(uniqueKeysWithValues: variables)),
+            workingDirectory: FilePath(folder),
+            input: .none,
+            output: .bytes(limit: 16 << 20),
+            error: .bytes(limit: 16 << 20)
+        )
+        return Outcome(
+            isSuccess: result.terminationStatus.isSuccess,
+            output: Data(result.standardOutput) + Data(result.standardError)
+        )
     }
 }
 
@@ -40,17 +39,17 @@ final class LocalServer {
     private let process = Foundation.Process()
 
     /// Starts it, with a user key that is encrypted with `passphrase`.
-    init(folder: String, passphrase: String) throws {
+    init(folder: String, passphrase: String) async throws {
         self.folder = folder
         address = "127.\(100 + getpid() % 100).77.1"
         for (file, secret) in [("host", ""), ("user", passphrase)] {
-            let made = try Outcome.of(
+            let made = try await Outcome.of(
                 "/usr/bin/ssh-keygen",
                 ["-q", "-t", "ed25519", "-a", "1", "-C", "test", "-N", secret, "-f", "\(folder)/\(file)"],
                 [:],
                 in: folder
             )
-            guard made.code == 0 else { throw CocoaError(.fileWriteUnknown) }
+            guard made.isSuccess else { throw CocoaError(.fileWriteUnknown) }
         }
         try FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true)
         let lines = [
@@ -69,15 +68,12 @@ final class LocalServer {
         let end = ContinuousClock.now + .seconds(20)
         while !log.contains("Server listening") {
             guard ContinuousClock.now < end else { throw CocoaError(.fileReadUnknown) }
-            Thread.sleep(forTimeInterval: 0.01)
+            try await Task.sleep(for: .milliseconds(10))
         }
     }
 
     /// What the server logged: its end of the link, as syslog would have it.
     var log: String { (try? String(contentsOfFile: "\(folder)/sshd.log", encoding: .utf8)) ?? "" }
 
-    deinit {
-        process.terminate()
-        process.waitUntilExit()
-    }
+    deinit { process.terminate() }
 }

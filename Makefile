@@ -63,14 +63,14 @@ lab-test: build
 
 test: build lint unit-test lab-test
 
-# The numbers of Docs/Reliability.md: hours of faults in an hour or two; nothing of it is another test than `make test` has.
+# The numbers of Docs/Reliability.md: every variant of every test, and hours of faults in an hour or two. `make test` takes one variant
+# of each kind of the long tests of the practice cluster.
 endurance: build
 	@.ci/install lab-packages
-	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 ROLLBOOK_QUOTED=1000000 swift test --skip-build --skip LabTests
+	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 ROLLBOOK_QUOTED=1000000 ROLLBOOK_CANARIES=1 swift test --skip-build --skip LabTests
 	@$(LAB) up
 	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=16 \
-		ROLLBOOK_ETCD_KILLS=30 swift test --skip-build \
-		--filter 'RollingRunTests|CallFailureTests|KilledControllerTests|EtcdReplaceTests|EtcdRestoreTests'
+		ROLLBOOK_ETCD_KILLS=30 ROLLBOOK_LAB_ALL=1 swift test --skip-build --filter LabTests
 
 demo: release lab-up
 	@$(LAB) env > .build/lab-env

@@ -107,7 +107,8 @@ let package = Package(
                 .embedInCode("etcd-maintenance.yaml"),
                 .embedInCode("etcd-member-remove.yaml"), .embedInCode("etcd-member-replace.yaml"),
                 .embedInCode("etcd-restore.yaml"),
-                .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"), .embedInCode("rolling-upgrade.yaml"),
+                .embedInCode("nightly-backup.yaml"), .embedInCode("preflight.yaml"),
+                .embedInCode("rolling-upgrade.yaml"),
             ],
             swiftSettings: strict
         ),

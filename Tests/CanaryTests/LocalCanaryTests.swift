@@ -3,7 +3,11 @@ import TestSupport
 import Testing
 
 /// Secrets given to the real program, which runs against a real sshd, and then looked for everywhere.
-@Suite("Secrets stay where they were given", .serialized)
+@Suite(
+    "Secrets stay where they were given",
+    .serialized,
+    .enabled(if: ProcessInfo.processInfo.environment["ROLLBOOK_CANARIES"] != nil, "make endurance")
+)
 struct LocalCanaryTests {
     private let folder = "/tmp/rollbook-canaries-\(UUID().uuidString.prefix(8))"
     private var program: String {

@@ -331,7 +331,9 @@ struct UpgradeHostTree {
             [String(minor)] + items
         )
     }
-    static func restart(_ version: String) -> RemoteCommand { RemoteCommand([KubernetesPackages.running, UpgradeKubelet.script], [version, "20"]) }
+    static func restart(_ version: String) -> RemoteCommand {
+        RemoteCommand([KubernetesPackages.running, UpgradeKubelet.script], [version, "20"])
+    }
     func upgrade(_ version: String, _ flags: String...) -> RemoteCommand {
         RemoteCommand(
             [KubeadmScript.functions, KubeadmScript.upgrade],

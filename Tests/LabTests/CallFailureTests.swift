@@ -37,12 +37,15 @@ extension LabSuite {
 
         @Test(
             "no hang, no false success, nothing sent that is not in the journal, and resume ends it with every effect once",
-            arguments: [
-                Failure(call: "fdatasync", error: "EIO"), Failure(call: "fsync", error: "EIO"),
-                Failure(call: "write", error: "ENOSPC"), Failure(call: "rename", error: "EACCES"),
-                Failure(call: "openat", error: "EMFILE"), Failure(call: "connect", error: "ENETUNREACH"),
-                Failure(call: "read", error: "EIO"),
-            ]
+            arguments: Lab.variants(
+                [
+                    Failure(call: "fdatasync", error: "EIO"), Failure(call: "fsync", error: "EIO"),
+                    Failure(call: "write", error: "ENOSPC"), Failure(call: "rename", error: "EACCES"),
+                    Failure(call: "openat", error: "EMFILE"), Failure(call: "connect", error: "ENETUNREACH"),
+                    Failure(call: "read", error: "EIO"),
+                ],
+                usually: 3
+            )
         )
         func fails(_ failure: Failure) async throws {
             let drill = try await RollingRunTests.Drill(Self.runbook)

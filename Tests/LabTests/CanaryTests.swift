@@ -4,7 +4,7 @@ import Testing
 
 extension LabSuite {
     /// Secrets are given wherever one can be given, on the controller and on the hosts, and then looked for everywhere.
-    @Suite("secrets")
+    @Suite("secrets", .enabled(if: Lab.isThorough, "make endurance"))
     struct CanaryTests {
         @Test("40 of them appear in no output, state, report, log, command line or environment of either end")
         func canaries() async throws {

@@ -102,7 +102,7 @@ extension LabSuite {
             #expect(!again.output.contains("etcdctl defrag"), "\(again)")
         }
 
-        @Test("with the controller killed in between it ends the same")
+        @Test("with the controller killed in between it ends the same", .enabled(if: Lab.isThorough, "make endurance"))
         func killed() async throws {
             let drill = try await EtcdDrill()
             try await Self.fragment()

@@ -8,6 +8,8 @@ import Testing
 /// test.
 struct Lab: Sendable {
     static let isUp = ProcessInfo.processInfo.environment["ROLLBOOK_LAB"] != nil
+    /// Whether every variant is tried (`make endurance`), not one of each kind, which is what fits in the time of `make test`.
+    static let isThorough = ProcessInfo.processInfo.environment["ROLLBOOK_LAB_ALL"] != nil
     static let here = Lab(ProcessInfo.processInfo.environment)
 
     /// The lab's own tool, `Tests/Lab/lab`.
@@ -25,6 +27,11 @@ struct Lab: Sendable {
         state = environment["ROLLBOOK_LAB_STATE"] ?? "/var/lib/rollbook-lab"
         tools = (environment["ROLLBOOK_LAB_CACHE"] ?? "/var/cache/rollbook-lab") + "/bin"
         program = environment["ROLLBOOK_BINARY"] ?? products.appending(path: "rollbook").path
+    }
+
+    /// All variants of a test, or the first few of them.
+    static func variants<Variant>(_ all: [Variant], usually count: Int = 1) -> [Variant] {
+        isThorough ? all : Array(all.prefix(count))
     }
 
     private static func ancestor(of folder: URL, with path: String) -> String {

@@ -15,11 +15,12 @@ extension PreflightFailure {
             "a port taken by another program",
             "ports",
             """
+            systemctl stop kubelet
             systemd-run -q --unit=squat --collect perl -MIO::Socket::INET \\
                 -e '@s = (IO::Socket::INET->new(LocalPort => 10250, Listen => 1, ReuseAddr => 1)); sleep'
             until_so 'ss -Hltn | grep -q :10250'
             """,
-            undo: "systemctl stop squat",
+            undo: "systemctl stop squat; systemctl start kubelet; until_so 'ss -Hltn | grep -q :10250'",
             finds: [
                 "worker1 preflight.ports BLOCKED: 10250/tcp is taken by perl (pid ",
                 "it is for kubelet Next: ss -ltnp 'sport = :10250', and stop that program",

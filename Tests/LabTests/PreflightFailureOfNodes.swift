@@ -72,8 +72,8 @@ extension PreflightFailure {
             "versions",
             "echo 'echo Kubernetes v1.32.4' | fake kubelet",
             finds: [
-                "worker1 preflight.versions BLOCKED: kubelet 1.32.4 is newer than an apiserver: master1 1.31.14, master2 1.31.14,"
-                    + " master3 1.31.14 Next: upgrade the apiservers to 1.32, or install kubelet 1.31 again"
+                "worker1 preflight.versions BLOCKED: kubelet 1.32.4 is newer than kubeadm 1.31.14; kubelet 1.32.4 is newer than an"
+                    + " apiserver: master1 1.31.14, master2 1.31.14, master3 1.31.14 Next: install kubeadm of 1.32 first"
             ]
         ),
         // What runs is what ran before: the kubelet's stand-in is stopped while the manifest is another.

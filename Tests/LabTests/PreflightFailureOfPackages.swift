@@ -40,8 +40,8 @@ extension PreflightFailure {
         Self(
             "kubelet is not held",
             "packages",
-            "package kubelet :; dpkg -i /run/kubelet.deb >/dev/null",
-            undo: "dpkg --purge kubelet >/dev/null 2>&1",
+            "apt-mark -q unhold kubelet >/dev/null",
+            undo: "apt-mark -q hold kubelet >/dev/null",
             finds: ["worker1 preflight.packages hold kubelet $ apt-mark hold kubelet"]
         ),
         Self(
@@ -50,7 +50,7 @@ extension PreflightFailure {
             sources("https://apt.kubernetes.io/ kubernetes-xenial main"),
             finds: [
                 "worker1 preflight.repository BLOCKED: /etc/apt/sources.list.d/kubernetes.list names a repository that is gone"
-                    + " (apt.kubernetes.io, packages.cloud.google.com) Next: replace it with https://pkgs.k8s.io/core:/stable:/v1.NN/"
+                    + " (apt.kubernetes.io, packages.cloud.google.com) Next: replace it with https://pkgs.k8s.io/core:/stable:/v1.31/"
             ]
         ),
         Self(
@@ -59,7 +59,7 @@ extension PreflightFailure {
             sources("[signed-by=/etc/apt/keyrings/kubernetes.gpg] https://pkgs.k8s.io/core:/stable:/v1.31/deb/ /"),
             finds: [
                 "worker1 preflight.repository BLOCKED: the key /etc/apt/keyrings/kubernetes.gpg, which packages are verified"
-                    + " with, is not there Next: curl -fsSL https://pkgs.k8s.io/core:/stable:/v1.NN/deb/Release.key"
+                    + " with, is not there Next: curl -fsSL https://pkgs.k8s.io/core:/stable:/v1.31/deb/Release.key"
             ]
         ),
         Self(

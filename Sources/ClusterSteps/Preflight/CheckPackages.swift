@@ -141,7 +141,10 @@ package struct PackageState: Fact {
             for f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock \\
                 /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock /run/dnf/rpmtransaction.lock; do
                 inode=$(stat -Lc %i "$f" 2>/dev/null) || continue
-                for pid in $(awk -v i="$inode" '$2 != "->" && $5 > 0 { n = split($6, p, ":"); if (p[n] == i) print $5 }' \\
+                # On an overlay the kernel names another inode than stat does: there every holder of a lock is looked at.
+                any=; [ "$(stat -fc %T "$f" 2>/dev/null)" != overlayfs ] || any=1
+                for pid in $(awk -v i="$inode" -v any="$any" \\
+                    '$2 != "->" && $5 > 0 { n = split($6, p, ":"); if (any || p[n] == i) print $5 }' \\
                     /proc/locks 2>/dev/null | sort -u); do
                     for d in "/proc/$pid/fd"/*; do
                         [ "$d" -ef "$f" ] && { echo "$pid $f $(cat "/proc/$pid/comm")"; break; }

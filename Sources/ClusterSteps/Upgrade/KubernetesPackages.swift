@@ -47,7 +47,9 @@ package struct KubernetesPackages: Fact {
         }
     }
 
-    package var command: RemoteCommand { RemoteCommand([PackageManager.functions, Self.running, Self.script], Self.all) }
+    package var command: RemoteCommand {
+        RemoteCommand([PackageManager.functions, Self.running, Self.script], Self.all)
+    }
 
     /// Defines `running_version`, which prints what the kubelet that runs with a process id says of itself.
     ///

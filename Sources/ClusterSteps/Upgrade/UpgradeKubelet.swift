@@ -112,7 +112,8 @@ package struct UpgradeKubelet: Step {
     ) async throws {
         context.progress("restarting the kubelet, and waiting until it runs")
         let isMaster = context.target.host?.role == .master
-        let command = RemoteCommand([KubernetesPackages.running, script], [version.description, isMaster ? "20" : "5"])
+        let seconds = isMaster ? "20" : "5"
+        let command = RemoteCommand([KubernetesPackages.running, script], [version.description, seconds])
         let outcome = try await context.guarded(command, part: part, deadline: .seconds(400))
         guard outcome.exitCode == 0 else {
             let said = outcome.errorText.split(separator: "\n").last.map(String.init)

@@ -55,14 +55,18 @@ struct EtcdDrill: Sendable {
     ///
     /// Returns how many writes were acknowledged.
     @discardableResult
-    func writing(through members: [String], _ body: @Sendable @escaping () async throws -> Void) async throws -> Int {
+    func writing(
+        through members: [String],
+        within limit: Duration = .seconds(600),
+        _ body: @Sendable @escaping () async throws -> Void
+    ) async throws -> Int {
         let file = controller.folder.path + "/acknowledged-\(UUID().uuidString.prefix(8))"
         var writer = Process(
             program: Lab.here.tool,
             arguments: ["write", file] + members,
             environment: environment
         )
-        writer.deadline = .seconds(600)
+        writer.deadline = limit
         _ = try await writer.run { running in
             try await Self.wait(for: file)
             try await body()

@@ -76,7 +76,7 @@ extension PreflightFailure {
 
     private static func sources(_ line: String) -> String {
         """
-        made /etc/apt/sources.list.d/kubernetes.list
+        keep /etc/apt/sources.list.d/kubernetes.list
         echo 'deb \(line)' >/etc/apt/sources.list.d/kubernetes.list
         """
     }

@@ -72,7 +72,8 @@ struct Process: Sendable {
                 output: .fileDescriptor(output, closeAfterSpawningProcess: true),
                 error: .fileDescriptor(errors, closeAfterSpawningProcess: true)
             ) { execution in
-                let running = RunningProcess(output: files.output, errors: files.errors) {
+                let process = execution.processIdentifier.value
+                let running = RunningProcess(process, output: files.output, errors: files.errors) {
                     try execution.send(signal: $0)
                 }
                 do { try await body(running) } catch {
@@ -111,14 +112,27 @@ struct Process: Sendable {
 
 /// A program while it runs.
 struct RunningProcess: Sendable {
+    private let process: Int32
     private let output: String
     private let errors: String
     private let signal: @Sendable (Subprocess.Signal) throws -> Void
 
-    init(output: String, errors: String, signal: @escaping @Sendable (Subprocess.Signal) throws -> Void) {
+    init(
+        _ process: Int32,
+        output: String,
+        errors: String,
+        signal: @escaping @Sendable (Subprocess.Signal) throws -> Void
+    ) {
+        self.process = process
         self.output = output
         self.errors = errors
         self.signal = signal
+    }
+
+    /// Nobody has waited for it yet, so its number is still its own.
+    private var hasEnded: Bool {
+        guard let end = text(of: "/proc/\(process)/stat").split(separator: ") ").last else { return true }
+        return end.hasPrefix("Z")
     }
 
     func kill() throws { try signal(.kill) }
@@ -150,12 +164,13 @@ struct RunningProcess: Sendable {
     ) async throws -> String {
         let end = ContinuousClock.now + limit
         while true {
+            let isLast = hasEnded
             let lines = (text(of: output) + text(of: errors)).split(separator: "\n")
             if let found = lines.first(where: fits) { return String(found) }
-            guard ContinuousClock.now < end else {
+            guard !isLast, ContinuousClock.now < end else {
                 throw TooLate(
                     description:
-                        "no line \(what) within \(limit); the program said:\n\(lines.joined(separator: "\n"))"
+                        "no line \(what) \(isLast ? "before its end" : "within \(limit)"); the program said:\n\(lines.joined(separator: "\n"))"
                 )
             }
             try await Task.sleep(for: .milliseconds(10))

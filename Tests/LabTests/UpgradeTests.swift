@@ -121,10 +121,11 @@ extension LabSuite {
                     for _ in 0..<10 {
                         var process = controller.process(arguments)
                         process.deadline = .seconds(900)
-                        let moment = moments.isEmpty ? nil : moments.removeFirst()
+                        let moment = moments.first
                         let answer = try await process.run { running in
-                            guard let moment else { return }
-                            try await running.line(with: moment, within: .seconds(400))
+                            // It may end with a step to retry before.
+                            guard let moment, (try? await running.line(with: moment, within: .seconds(400))) != nil
+                            else { return }
                             try await Task.sleep(for: .seconds(4))
                             try? running.kill()
                             guard moment.contains("kubeadm") else { return }
@@ -136,15 +137,17 @@ extension LabSuite {
                             try await Lab.here.run("fault", "kubeadm", "heal", "master2")
                         }
                         if answer.code == 0 { break }
+                        if answer.code == -9 { moments.removeFirst() }
                         let run = try #require(try await controller.runs().first, "\(answer)")
                         arguments = ["resume", run.run]
                         // What failed is tried again only when told so, by the words of the message.
-                        if let step = answer.errors.firstMatch(of: /--retry ([a-z0-9.-]+)/)?.1 {
+                        if let step = answer.errors.firstMatch(of: /--retry ([A-Za-z0-9.-]+)/)?.1 {
                             arguments += ["--retry", String(step)]
                         } else {
                             try #require(answer.code == -9, "\(answer)")
                         }
                     }
+                    #expect(moments.isEmpty)
                 }
             }
             let found = try await nodes()

@@ -146,7 +146,7 @@ package struct DrainNode: Step {
         _ problem: OperatorMessage?,
         in context: StepContext
     ) async throws -> OperatorMessage {
-        let next = "see to them, then rollbook resume \(context.run)"
+        let next = "see to them, then rollbook resume \(context.run); or give up: rollbook abandon \(context.run)"
         let state = "\(node) stays cordoned; \(evicted) pods were evicted"
         do {
             let facts = context.lookAgain()

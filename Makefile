@@ -7,13 +7,14 @@ STATE := $(CURDIR)/.rollbook
 PLACELESS := -Xcc -ffile-prefix-map=$(CURDIR)/= -Xcxx -ffile-prefix-map=$(CURDIR)/=
 DEMO := ROLLBOOK_STATE_DIR=$(STATE) $(RELEASE)
 
-.PHONY: help build release test unit-test lab-test lint format demo deb deb-test bench endurance fuzz lab-up lab-down clean
+.PHONY: help build release test unit-test lab-test lint format demo deb deb-test editor-test bench endurance fuzz lab-up lab-down clean
 
 help:
 	@echo "make demo       install, build, boot the practice cluster, back it up, restore the backup into a scratch etcd"
 	@echo "make test       install, build with warnings as errors, lint, unit tests, practice cluster tests"
 	@echo "make release    the program with the Swift runtime inside: $(RELEASE)"
 	@echo "make deb        a Debian package of it in .build; make deb-test tries it on a bare Debian (Docs/Install.md)"
+	@echo "make editor-test  what a YAML language server says with the schemas (Docs/Tutorial.md)"
 	@echo "make bench      speed beside other tools (Benchmarks/README.md)"
 	@echo "make endurance  500 kills, 10,000 faulty runs, 100 silent links (Docs/Reliability.md)"
 	@echo "make fuzz       every parser fuzzed, FUZZ_SECONDS=300 each (Fuzz/README.md)"
@@ -37,6 +38,11 @@ deb: release
 deb-test: deb
 	@.ci/install lab-packages
 	@Packaging/try "$$(cat .build/deb)"
+
+# Every runbook and inventory, and mistakes in them, in front of a real YAML language server with the schemas.
+editor-test: build
+	@.ci/install editor-packages
+	Tests/Editor/check .build/debug/rollbook
 
 lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Runbooks Benchmarks Fuzz

@@ -45,7 +45,7 @@ struct StageSections {
         let loud = steps.filter { !isQuiet.contains($0.id) }
         return [
             "anchor": "stage-\(index + 1)", "number": "\(index + 1)", "tint": index % 8, "name": stage.name,
-            "pace": Self.pace(of: stage, steps), "counts": counts(of: steps), "gates": gates(of: stage),
+            "pace": Self.pace(of: stage, steps), "counts": counts(of: steps), "gates": gates(of: stage, index),
             "steps": loud.map(row), "hasSteps": !steps.isEmpty, "isFirst": isFirst && !loud.isEmpty,
             "hasGates": !stage.require.isEmpty || !stage.gates.isEmpty,
             "quiet": optional(
@@ -115,7 +115,7 @@ struct StageSections {
         return order.map { ["text": "\(counts[$0]?.0 ?? 0) \($0)", "tone": (counts[$0]?.1 ?? .plain).rawValue] }
     }
 
-    private func gates(of stage: PlannedStage) -> [Fields] {
+    private func gates(of stage: PlannedStage, _ index: Int) -> [Fields] {
         var rows: [Fields] = []
         for gate in stage.require {
             let text =
@@ -128,7 +128,7 @@ struct StageSections {
         for gate in stage.gates {
             rows.append(["kind": gate.kind, "text": "after each batch", "tone": "plain", "clock": "waits for"])
         }
-        for look in looks(at: stage) {
+        for look in looks(at: index) {
             let again = look.count > 1 ? " (\(look.count) looks in a row)" : ""
             rows.append([
                 "kind": look.passed ? "open" : "CLOSED",
@@ -145,11 +145,11 @@ struct StageSections {
     private typealias Look = (time: UTCMoment, kind: String?, passed: Bool, detail: String, count: Int)
 
     /// What the stage's gates were found to be; alike looks with nothing between them are one.
-    private func looks(at stage: PlannedStage) -> [Look] {
+    private func looks(at stage: Int) -> [Look] {
         var looks: [Look] = []
         var isUnbroken = false
         for record in reported.records {
-            if case .stageGate(let gate) = record.event, gate.stage == stage.name {
+            if case .stageGate(let gate) = record.event, reported.plan.stage(of: gate) == stage {
                 if isUnbroken, let last = looks.last, last.kind == gate.gate, last.passed == gate.passed,
                     last.detail == gate.detail
                 {

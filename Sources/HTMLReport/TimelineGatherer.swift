@@ -10,7 +10,7 @@ struct TimelineGatherer {
     private let axis: TimelineAxis
     private let lanes: [HostName: Int]
     private let steps: [StepID: PlannedStep]
-    private let stages: [String: Int]
+    private let plan: Plan
     /// Attempts that were begun and have no outcome yet.
     private var open: [StepID: (attempt: Int, since: TimelineAxis.Place, at: UTCMoment)] = [:]
     private var wait: Wait?
@@ -20,6 +20,7 @@ struct TimelineGatherer {
     private struct Wait {
         let stage: String
         let kind: String?
+        let place: Int?
         let from: Duration
         var to: TimelineAxis.Place
         var reads: Int
@@ -31,7 +32,7 @@ struct TimelineGatherer {
         self.axis = axis
         lanes = Dictionary(hosts.enumerated().map { ($1, $0) }) { first, _ in first }
         steps = Dictionary(plan.steps.map { ($0.id, $0) }) { first, _ in first }
-        stages = Dictionary(plan.stages.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        self.plan = plan
     }
 
     mutating func take(_ record: JournalRecord, at place: TimelineAxis.Place) {
@@ -123,6 +124,7 @@ struct TimelineGatherer {
             wait = Wait(
                 stage: gate.stage,
                 kind: gate.gate,
+                place: plan.stage(of: gate),
                 from: max(axis.start(of: place.session), place.elapsed - gate.waited),
                 to: place,
                 reads: 1,
@@ -140,7 +142,7 @@ struct TimelineGatherer {
         let reads = known.reads == 1 ? "1 look" : "\(known.reads) looks"
         gates.append(
             Timeline.Gate(
-                stage: stages[known.stage],
+                stage: known.place,
                 passed: known.passed,
                 reads: known.reads,
                 x: x,

@@ -174,4 +174,25 @@ struct SectionTests {
             html.contains("out/\(step).1.out of the run&#39;s folder is missing or is not what the journal recorded")
         )
     }
+
+    @Test("a look at a gate is told in the stage that has it, when an included runbook has a stage of that name, too")
+    func stagesOfOneName() async throws {
+        let trial = EngineTrial(.sample(masters: 1, workers: 0, loadBalancers: 0))
+        trial.hosts["master1"].values = ["x": "old", "ready": "yes"]
+        let plan = try await trial.plan(
+            .toy([
+                .toy("Ready", on: "masters", [.read("x")]),
+                .toy("Ready", on: "masters", require: [.gate("ready", "yes")], [.set("x", "new")]),
+            ])
+        )
+        func look(_ gate: String?) -> StageGate {
+            StageGate(stage: "Ready", gate: gate, passed: true, waited: .zero, detail: "it is")
+        }
+        let page = try ReportTrial(plan, [(.seconds(1), .stageGate(look("toy.is")))], run: trial.run).page()
+        let stages = try #require(page.fields["stages"] as? [Fields])
+        #expect(stages.map { ($0["gates"] as? [Fields])?.count } == [0, 2])
+        // Journals of before kinds were recorded.
+        #expect(plan.stage(of: look(nil)) == 0)
+        #expect(plan.stage(of: StageGate(stage: "Gone", passed: true, waited: .zero, detail: "")) == nil)
+    }
 }

@@ -74,12 +74,13 @@ package struct RunPage {
         }
         for step in plan.steps where step.kind == ReportAvailability.signature.kind {
             let counted = try? reported.state[step.id]?.output?.decode(ReportAvailability.Output.self)
-            if let counted { rows.append(("clients noticed", counted.text)) }
+            if let counted { rows.append(("clients", counted.text)) }
         }
         rows.append(("by", reported.by))
         rows.append(("plan", reported.state.begin?.plan.text ?? ""))
         rows.append(("journal", "\(reported.records.count) records, chain verified"))
-        for (name, value) in plan.inputs.sorted(by: { $0.key < $1.key }) { rows.append(("input", "\(name)=\(value)")) }
+        let inputs = plan.inputs.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        if !inputs.isEmpty { rows.append(("inputs", inputs.joined(separator: ", "))) }
         if let without = plan.without { rows.append(("without", without.map(\.text).joined(separator: ", "))) }
         if let skipped = plan.skipped { rows.append(("left out", skipped.joined(separator: ", "))) }
         for host in plan.hosts {

@@ -195,4 +195,18 @@ struct SectionTests {
         #expect(plan.stage(of: look(nil)) == 0)
         #expect(plan.stage(of: StageGate(stage: "Gone", passed: true, waited: .zero, detail: "")) == nil)
     }
+
+    @Test("what a run was begun with stands in one line")
+    func inputs() async throws {
+        let trial = EngineTrial(.sample(masters: 1, workers: 0, loadBalancers: 0))
+        trial.hosts["master1"].values = ["x": "old"]
+        let inputs = ["w", "v"].map { RunbookInput(name: $0, type: .string) }
+        let plan = try await trial.plan(
+            .toy(inputs: inputs, [.toy("Set", on: "masters", [.set("x", "new")])]),
+            inputs: ["w": "2", "v": "1"]
+        )
+        let head = try #require(try ReportTrial(plan, [], run: trial.run).page().fields["head"] as? [Fields])
+        let told = head.filter { $0["name"] as? String == "inputs" }.compactMap { $0["value"] as? String }
+        #expect(told == ["v=1, w=2"])
+    }
 }

@@ -107,7 +107,7 @@ package struct DrainNode: Step {
     /// Calls `kubectl drain` until nothing is left, the time is up, or it says that it never will.
     private func evict(_ count: Int, from node: String, in context: StepContext, until end: Duration) async throws {
         var left = count
-        context.progress("\(left) pods to evict")
+        context.progress("\(left == 1 ? "1 pod" : "\(left) pods") to evict")
         var lastProblem: OperatorMessage?
         while true {
             let remaining = (end - context.time.uptime).components.seconds
@@ -122,7 +122,7 @@ package struct DrainNode: Step {
                 if let refusal = answer.refusal { throw DrainRefused(message: refusal) }
                 if let pods = answer.pods {
                     left = DrainOutlook(pods, budgets: []).evicted.count
-                    context.progress("\(left) pods left")
+                    context.progress("\(left == 1 ? "1 pod" : "\(left) pods") left")
                 }
                 lastProblem = answer.complaint.map { OperatorMessage(.stepFailed, $0) }
             } catch let refused as DrainRefused {
@@ -192,7 +192,7 @@ package struct DrainNode: Step {
         guard node.isCordoned else { return .notDone(detail: "it is not cordoned") }
         let pods = try await facts.read(ClusterPods(api, on: node.name), on: api.master.name).pods(on: node.name)
         let left = DrainOutlook(pods, budgets: []).evicted.count
-        guard left == 0 else { return .notDone(detail: "\(left) pods are left") }
+        guard left == 0 else { return .notDone(detail: left == 1 ? "1 pod is left" : "\(left) pods are left") }
         let output = Output(cordoned: node.cordonedBy == context.run.text, evicted: 0, pods: [], workloads: [])
         return .done(output: try JSONValue(encoding: output), detail: "it is cordoned, and no pod has to leave")
     }

@@ -43,7 +43,7 @@ package struct CollectFiles: Step {
 
     package func decide(_ facts: any FactReader, on target: StepTarget) async throws -> Decision {
         if set == .etcd, target.host?.role == .master {
-            return .noop("etcd runs on this master; its files are in the control plane's archive")
+            return .noop("taken with the control plane's files")
         }
         let found = try await facts.read(CollectableFiles(kind: set, paths: facts.cluster.paths), on: target.name)
         guard !found.paths.isEmpty else {

@@ -80,7 +80,7 @@ package struct RunPage {
         rows.append(("plan", reported.state.begin?.plan.text ?? ""))
         rows.append(("journal", "\(reported.records.count) records, chain verified"))
         let inputs = plan.inputs.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        if !inputs.isEmpty { rows.append(("inputs", inputs.joined(separator: ", "))) }
+        if !inputs.isEmpty { rows.append(("inputs", inputs.joined(separator: "; "))) }
         if let without = plan.without { rows.append(("without", without.map(\.text).joined(separator: ", "))) }
         if let skipped = plan.skipped { rows.append(("left out", skipped.joined(separator: ", "))) }
         for host in plan.hosts {

@@ -12,7 +12,7 @@ struct StageSections {
     private static let most = 40
     /// So few are never worth a click.
     private static let fewest = 4
-    /// Looks at a stage's gates, alike ones in a row told once.
+    /// Looks at a stage's gates; those of one wait that found a gate the same are told once.
     private static let mostLooks = 24
     private static let longestFact = 1200
 
@@ -129,7 +129,8 @@ struct StageSections {
             rows.append(["kind": gate.kind, "text": "after each batch", "tone": "plain", "clock": "waits for"])
         }
         for look in looks(at: index) {
-            let again = look.count > 1 ? " (\(look.count) looks in a row)" : ""
+            let words = look.isAlike ? "\(look.count) looks in a row" : "the last of \(look.count) looks"
+            let again = look.count > 1 ? " (\(words))" : ""
             rows.append([
                 "kind": look.passed ? "open" : "CLOSED",
                 "text": (look.kind.map { "\($0): " } ?? "") + look.detail + again,
@@ -142,24 +143,33 @@ struct StageSections {
         return Array(rows.prefix(Self.mostLooks / 2)) + [note] + Array(rows.suffix(Self.mostLooks / 2))
     }
 
-    private typealias Look = (time: UTCMoment, kind: String?, passed: Bool, detail: String, count: Int)
+    /// Looks at one gate that found it the same, with no step between them.
+    private struct Look {
+        let time: UTCMoment
+        let kind: String?
+        let passed: Bool
+        /// What the last of them found.
+        var detail: String
+        var count = 1
+        var isAlike = true
+    }
 
-    /// What the stage's gates were found to be; alike looks with nothing between them are one.
+    /// What the stage's gates were found to be; gates of a stage are looked at by turns.
     private func looks(at stage: Int) -> [Look] {
         var looks: [Look] = []
-        var isUnbroken = false
+        var wait = 0
         for record in reported.records {
             if case .stageGate(let gate) = record.event, reported.plan.stage(of: gate) == stage {
-                if isUnbroken, let last = looks.last, last.kind == gate.gate, last.passed == gate.passed,
-                    last.detail == gate.detail
-                {
-                    looks[looks.count - 1].count += 1
+                let last = looks[wait...].lastIndex { $0.kind == gate.gate }
+                if let last, looks[last].passed == gate.passed {
+                    looks[last].count += 1
+                    looks[last].isAlike = looks[last].isAlike && looks[last].detail == gate.detail
+                    looks[last].detail = gate.detail
                 } else {
-                    looks.append((record.time, gate.gate, gate.passed, gate.detail, 1))
+                    looks.append(Look(time: record.time, kind: gate.gate, passed: gate.passed, detail: gate.detail))
                 }
-                isUnbroken = true
             } else if record.event.step != nil {
-                isUnbroken = false
+                wait = looks.count
             }
         }
         return looks

@@ -196,6 +196,24 @@ struct SectionTests {
         #expect(plan.stage(of: StageGate(stage: "Gone", passed: true, waited: .zero, detail: "")) == nil)
     }
 
+    @Test("gates that are looked at by turns are told once each wait, with what the last look found")
+    func turns() async throws {
+        let trial = EngineTrial(.sample(masters: 1, workers: 0, loadBalancers: 0))
+        trial.hosts["master1"].values = ["x": "old"]
+        let plan = try await trial.plan(.toy([.toy("Masters", on: "masters", [.set("x", "new")])]))
+        let wait = [("a", false, "1 s"), ("b", true, "r1"), ("a", false, "6 s"), ("b", true, "r2"), ("a", true, "yes")]
+        let looks = wait.map { gate, passed, detail -> (Duration, JournalEvent) in
+            let look = StageGate(stage: "Masters", gate: gate, passed: passed, waited: .zero, detail: detail)
+            return (.seconds(5), .stageGate(look))
+        }
+        let step = plan.steps[0].id
+        let work = [(Duration.zero, ReportTrial.intent(step)), (.zero, ReportTrial.outcome(step, .ok))]
+        let page = try ReportTrial(plan, looks + work + looks.suffix(1), run: trial.run).page()
+        let stages = try #require(page.fields["stages"] as? [Fields])
+        let told = (stages[0]["gates"] as? [Fields] ?? []).compactMap { $0["text"] as? String }
+        #expect(told == ["a: 6 s (the last of 2 looks)", "b: r2 (the last of 2 looks)", "a: yes", "a: yes"])
+    }
+
     @Test("what a run was begun with stands in one line")
     func inputs() async throws {
         let trial = EngineTrial(.sample(masters: 1, workers: 0, loadBalancers: 0))
@@ -207,6 +225,6 @@ struct SectionTests {
         )
         let head = try #require(try ReportTrial(plan, [], run: trial.run).page().fields["head"] as? [Fields])
         let told = head.filter { $0["name"] as? String == "inputs" }.compactMap { $0["value"] as? String }
-        #expect(told == ["v=1, w=2"])
+        #expect(told == ["v=1; w=2"])
     }
 }

@@ -30,7 +30,7 @@ package struct RetainBackups: Step {
         let victims = decision.delete.map { "- \($0.id)  \($0.why)" }
         let summary =
             victims.isEmpty
-            ? "nothing to remove as it stands; \(decision.keep.count) sets stay"
+            ? "nothing to remove as it stands; \(decision.keep.count == 1 ? "1 set stays" : "\(decision.keep.count) sets stay")"
             : "remove \(victims.count) sets, keep \(decision.keep.count)"
         return .change([PlannedChange(summary, diff: victims)])
     }

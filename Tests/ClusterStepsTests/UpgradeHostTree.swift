@@ -93,7 +93,14 @@ struct UpgradeHostTree {
         )
         try changing(
             "apt-mark",
-            "a=$1; shift; for p; do if [ $a = hold ]; then : >@/state/holds/$p; else rm -f @/state/holds/$p; fi; done"
+            """
+            [ ! -e @/state/frontend ] || { a=$(cat @/state/frontend); n=${a%% *}; p=${a#* }
+                if [ "$n" = 1 ]; then rm @/state/frontend; else echo "$((n - 1)) $p" >@/state/frontend; fi
+                echo "dpkg: error: dpkg frontend lock was locked by another process with pid $p" >&2
+                echo 'Note: removing the lock file is always wrong, can damage the locked area' >&2
+                echo 'E: Executing dpkg failed (2)' >&2; exit 100; }
+            a=$1; shift; for p; do if [ $a = hold ]; then : >@/state/holds/$p; else rm -f @/state/holds/$p; fi; done
+            """
         )
         try changing(
             "dpkg",

@@ -211,6 +211,25 @@ struct UpgradePackagesShellTests {
         #expect(host.text("/state/packages/kubelet") == "1.31.14-1.1")
     }
 
+    @Test("a lock that dpkg does not wait for when holds are taken off is waited for")
+    func lockedHolds() async throws {
+        let host = try UpgradeHostTree()
+        defer { host.remove() }
+        try await host.do(UpgradeHostTree.repository(32, "1.32.13"))
+        try host.tree.write("/state/frontend", "3 58")
+        try await host.do(UpgradeHostTree.install("kubelet=1.32.13"))
+        #expect(host.text("/state/packages/kubelet") == "1.32.13-1.1\n")
+        #expect(host.names("/state/holds") == ["kubeadm", "kubelet"])
+        try host.tree.write("/proc/58/comm", "python3\n")
+        try host.tree.write("/state/frontend", "1000 58")
+        let failed = await #expect(throws: UpgradeHostTree.Failed.self) {
+            try await host.do(UpgradeHostTree.install("kubeadm=1.32.13"))
+        }
+        let said = PackageManager.complaint(output: "", errorOutput: failed?.text ?? "")
+        #expect(said == "the package manager's lock stays taken: process 58 (python3)")
+        #expect(host.names("/state/holds") == ["kubeadm", "kubelet"])
+    }
+
     @Test("what was there before is installed from the older minor's repository, without touching the host's own")
     func goesBack() async throws {
         let host = try UpgradeHostTree()

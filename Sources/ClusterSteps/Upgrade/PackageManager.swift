@@ -59,7 +59,16 @@ enum PackageManager {
             list=$({ cat "$store/held" 2>/dev/null; held "$@"; } | sort -u); [ -n "$list" ] || return 0
             printf '%s\\n' "$list" >"$store/held.new" && sync "$store/held.new" && mv -fT "$store/held.new" "$store/held" \\
                 && sync "$store" || fail "cannot note which packages are held"
-            now=$(held $list); [ -z "$now" ] || unhold $now || fail "cannot take the hold off $(echo $now)"
+            i=0; while :; do
+                now=$(held $list); [ -n "$now" ] || return 0
+                said=$(unhold $now 2>&1) && continue
+                why="cannot take the hold off $(echo $now)"
+                # dpkg takes the lock for that as well, and does not wait for it as apt-get does.
+                case $said in *locked*) ;; *) printf '%s\\n' "$said" | tail -n 3 >&2; fail "$why" ;; esac
+                i=$((i + 1)); [ "$i" -lt 150 ] || break; sleep 2
+            done
+            p=${said##*' pid '}; p=${p%%[!0-9]*}
+            echo "Could not get lock. It is held by process $p ($(cat "/proc/$p/comm" 2>/dev/null))" >&2; fail "$why"
         }
         restore() {
             [ -e "$store/held" ] || return 0

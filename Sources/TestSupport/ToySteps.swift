@@ -121,7 +121,9 @@ package struct ToyAdd: Step {
         let command =
             fails == true ? RemoteCommand(ToyCommand.fail) : RemoteCommand(ToyCommand.add, [key, entry])
         let outcome = try await context.guarded(command, deadline: .seconds(120))
-        guard outcome.exitCode == 0 else { throw OperatorMessage(.stepFailed, "the toy said \(outcome.exitCode)") }
+        guard outcome.exitCode == 0 else {
+            throw OperatorMessage(.stepFailed, "the toy said \(outcome.exitCode)", next: "look at the toy")
+        }
         return outcome.text
     }
 

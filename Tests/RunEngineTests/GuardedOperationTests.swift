@@ -156,7 +156,11 @@ struct GuardedOperationTests {
         let failing = StepCall.toy("add", ["key": .string("k"), "entry": .string("e"), "fails": .bool(true)])
         let plan = try await trial.plan(.toy([.toy(on: "master1", [failing])]))
         let journal = try trial.journal(for: plan)
-        #expect(try await trial.execute(plan, on: journal).exitCode == .stepFailed)
+        let ending = try await trial.execute(plan, on: journal)
+        #expect(ending.exitCode == .stepFailed)
+        // The step's own advice is not the end of it: how to go on is said as well.
+        let retry = "rollbook resume \(trial.run) --retry 1.master1.toy.add"
+        #expect(ending.problems.first?.next == "look at the toy; when its cause is mended: \(retry)")
         let calls = trial.hosts.calls.count(where: \.isChanging)
         let again = try trial.resumed(journal, of: plan)
         #expect(try await trial.execute(plan, on: again).exitCode == .stepFailed)

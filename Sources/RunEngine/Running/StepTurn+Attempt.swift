@@ -138,6 +138,12 @@ extension StepTurn {
         "when its cause is mended: rollbook resume \(executor.run) --retry \(planned.id.text)"
     }
 
+    /// What to do after a failure: the step's own advice, and how to go on after it where it does not say so.
+    private func nextOfFailure(_ message: OperatorMessage) -> String {
+        guard let own = message.next else { return retryCommand }
+        return own.contains("rollbook ") ? own : "\(own); \(retryCommand)"
+    }
+
     /// The message with the code that fits what was recorded.
     private func spoken(_ message: OperatorMessage, as result: StepOutcome.Result) -> OperatorMessage {
         switch (result, message.code) {
@@ -158,7 +164,14 @@ extension StepTurn {
                 state: "It may be repeated safely",
                 next: message.next
             )
-        case (.failed, _) where !mayRepeat: message.completed(next: retryCommand)
+        case (.failed, _) where !mayRepeat:
+            OperatorMessage(
+                message.code,
+                at: message.place,
+                message.event,
+                state: message.state,
+                next: nextOfFailure(message)
+            )
         default: message
         }
     }

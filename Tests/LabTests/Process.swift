@@ -147,8 +147,8 @@ struct RunningProcess: Sendable {
     }
 
     /// Waits until one line on either stream holds one of `words`.
-    func line(withAny words: String...) async throws {
-        try await line(within: .seconds(60), "with one of \(words)") { line in words.contains { line.contains($0) } }
+    func line(withAny words: String..., within limit: Duration = .seconds(60)) async throws {
+        try await line(within: limit, "with one of \(words)") { line in words.contains { line.contains($0) } }
     }
 
     /// Waits for a line of the running program that contains `words`.

@@ -59,9 +59,11 @@ extension LabSuite {
             var stopped = 0
             var sessions = 0
             while true {
-                let moment = Duration.milliseconds(Int.random(in: 0...8000, using: &random))
+                // Few kills are spread over one upgrade, of about ten minutes.
+                let reach = max(8000, 480_000 / max(1, UpgradeDrill.kills))
+                let moment = Duration.milliseconds(Int.random(in: 0...reach, using: &random))
                 let mayKill = killed < kills
-                // A gate takes longer than that to open, so every other session is killed after its first step has begun.
+                // A gate may take longer than that to open, so every other session is killed after its first step has begun.
                 let isLong = sessions % 2 == 1
                 sessions += 1
                 var process = controller.process(arguments)

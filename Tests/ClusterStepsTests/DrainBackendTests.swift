@@ -91,6 +91,57 @@ struct DrainBackendTests {
         #expect(world.lb1.now.servers[0].admin == 0 && world.lb1.now.servers[0].heldBy == nil)
     }
 
+    @Test(
+        "a drain that another master's lost run left: refused with the step that mends it, or mended first and gone on"
+    )
+    func leftOverOfAnother() async throws {
+        let world = World()
+        world.lb2.change("master2") { ($0.admin, $0.heldBy) = (8, "20261119T101010Z-00000001") }
+        let blocked = try await world.plan(Self.drain, Self.enable, on: "masters").obstacles
+        #expect(
+            blocked.map(\.event) == [
+                "1 other API server would be left in service, 2 are needed: master2 is DRAIN, left by run 20261119T101010Z-00000001"
+            ]
+        )
+        #expect(blocked.first?.next?.contains("loadBalancer.enable-backend with leftBehind: true") == true)
+
+        let one = RunbookStage.Pace.serial([.count(1)])
+        let plan = try await world.trial.plan(
+            .toy([
+                .toy("Left", on: "masters", pace: one, [World.call("enable-backend", ["leftBehind": .bool(true)])]),
+                .toy("Round", on: "masters", pace: one, [Self.drain, Self.enable]),
+            ])
+        )
+        #expect(plan.obstacles == [])
+        #expect(plan.steps.prefix(3).map { $0.decision.isChange } == [false, true, false])
+        let (ending, _) = try await world.run(plan)
+        #expect(ending.exitCode == .done, "\(ending.problems)")
+        #expect(world.lb2.now.told.first == "ready api/master2" && world.lb1.now.told.first == "drain api/master1")
+        for proxy in [world.lb1, world.lb2] {
+            #expect(proxy.now.servers.allSatisfy { $0.admin == 0 && $0.heldBy == nil })
+            #expect(proxy.now.told.filter { $0.hasPrefix("drain") }.count == 3)
+        }
+    }
+
+    @Test("a master that a lost run left drained, and whose API server does not come up, keeps the others in service")
+    func leftOverOfBroken() async throws {
+        let world = World()
+        world.lb1.change("master2") { server in
+            (server.admin, server.heldBy, server.isHealthy) = (8, "20261119T101010Z-00000001", false)
+        }
+        let one = RunbookStage.Pace.serial([.count(1)])
+        let plan = try await world.trial.plan(
+            .toy([
+                .toy("Left", on: "masters", pace: one, [World.call("enable-backend", ["leftBehind": .bool(true)])]),
+                .toy("Round", on: "masters", pace: one, [Self.drain, Self.enable]),
+            ])
+        )
+        let (ending, _) = try await world.run(plan)
+        #expect(ending.result == .held && ending.exitCode == .stepFailed)
+        #expect(ending.problems.first?.event.hasPrefix("api/master2 is not in full service after") == true)
+        #expect((world.lb1.now.told + world.lb2.now.told).allSatisfy { !$0.hasPrefix("drain") })
+    }
+
     @Test("too few others in service, an unreachable balancer, one without the server: refused, and nothing is sent")
     func refused() async throws {
         let world = World()

@@ -78,9 +78,13 @@ struct UpgradeRunbookCrashTests {
 
     /// What is planned besides the backup, in order, as `KIND HOST`.
     private func plan(_ prepare: (UpgradeScene, EngineTrial) -> Void) async throws -> [String] {
+        try await plan { scene, trial, _ in prepare(scene, trial) }
+    }
+
+    private func plan(_ prepare: (UpgradeScene, EngineTrial, ShippedWorld) -> Void) async throws -> [String] {
         let world = try Self.runbook.world(Self.runbook.cluster)
         defer { world.close() }
-        prepare(try #require(world.scene), world.trial)
+        prepare(try #require(world.scene), world.trial, world)
         let plan = try await Self.runbook.plan(in: world)
         #expect(plan.obstacles == [])
         #expect(plan.stages.flatMap(\.require).compactMap(\.closed) == [])
@@ -156,6 +160,47 @@ struct UpgradeRunbookCrashTests {
     func everythingDone() async throws {
         let planned = try await plan { scene, trial in scene.finish(Self.names, kubelet: true, in: trial) }
         #expect(planned == Self.both)
+    }
+
+    @Test("a master that a lost run left drained is put back before another one is, half done as well as done")
+    func leftDrained() async throws {
+        func leave(_ world: ShippedWorld) {
+            world.balancers["lb1"]?.change("master2") { ($0.admin, $0.heldBy) = (8, "20261119T101010Z-00000001") }
+        }
+        let back = "loadBalancer.enable-backend master2"
+        let half = try await plan { scene, trial, world in
+            scene.finish(["master1"], kubelet: false, in: trial)
+            leave(world)
+        }
+        #expect(
+            half
+                == Self.between(
+                    Self.names.dropFirst().map { "package.repository \($0)" } + [back]
+                        + ["master2", "master3"].flatMap(Self.controlPlane) + Self.masters.flatMap(Self.kubelet)
+                        + ["worker1", "worker2"].flatMap(Self.worker)
+                )
+        )
+        let done = try await plan { scene, trial, world in
+            scene.finish(Self.names, kubelet: true, in: trial)
+            leave(world)
+        }
+        #expect(done == Self.between([back]))
+    }
+
+    @Test("a run after one whose journal is lost ends as any other, with never two masters out of the load balancer")
+    func runAfterLost() async throws {
+        let world = try Self.runbook.world(Self.runbook.cluster)
+        defer { world.close() }
+        world.balancers["lb1"]?.change("master2") { ($0.admin, $0.heldBy) = (8, "20261119T101010Z-00000001") }
+        let plan = try await Self.runbook.plan(in: world)
+        #expect(plan.obstacles == [])
+        let journal = try world.trial.foldJournal(for: plan)
+        let ending = try await world.trial.execute(plan, on: journal, services: try world.services())
+        #expect(ending.result == .done, "\(ending.problems)")
+        let state = try world.endState()
+        #expect(state.filter { $0.hasPrefix("incident") || $0.hasSuffix("is left") } == [])
+        #expect(state.filter { $0.hasPrefix("lb1: master") } == Self.masters.map { "lb1: \($0) serves" })
+        #expect(state.filter { $0.contains(": control plane ") }.allSatisfy { $0.hasSuffix(UpgradeScene.wanted) })
     }
 
     @Test("what an earlier run left of a node that is done is taken back")

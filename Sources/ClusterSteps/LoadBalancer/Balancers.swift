@@ -19,6 +19,13 @@ struct Balancers: Sendable {
                 backends.contains(server.backend) && server.isServing && !own.contains { $0.path == server.path }
             }
         }
+
+        /// Servers beside the master's, of the same backends, that clients do not come to.
+        var missing: [HAProxyServers.Server] {
+            state.servers.filter { server in
+                !server.isServing && own.contains { $0.backend == server.backend && $0.path != server.path }
+            }
+        }
     }
 
     let members: [Member]
@@ -89,19 +96,25 @@ struct Balancers: Sendable {
     /// Why the master must not be taken away; nil when enough others serve, on each that is to be changed.
     func obstacle(toLeaving needed: Int) -> OperatorMessage? {
         for member in members where member.others.count < needed {
-            let down = member.state.servers.filter { server in
-                !server.isServing && member.own.contains { $0.backend == server.backend && $0.path != server.path }
+            let list = member.missing.map { server in
+                "\(server.name) is \(server.spoken)" + (server.heldBy.map { ", left by run \($0)" } ?? "")
             }
-            let list = down.map { "\($0.name) is \($0.spoken)" }.joined(separator: ", ")
             return OperatorMessage(
                 .refused,
                 at: member.host.name.text,
                 "\(member.others.count) other API server\(member.others.count == 1 ? "" : "s") would be left in service, \(needed) "
-                    + "\(needed == 1 ? "is" : "are") needed\(list.isEmpty ? "" : ": \(list)")",
-                next: "bring them back first; others: N in the runbook lowers the need"
+                    + "\(needed == 1 ? "is" : "are") needed\(list.isEmpty ? "" : ": \(list.joined(separator: "; "))")",
+                next: isShortOnlyOfWhatRunsLeft(needed)
+                    ? "put back what a run left: \(EnableBackend.signature.kind) with leftBehind: true, in a stage before this one"
+                    : "bring them back first; others: N in the runbook lowers the need"
             )
         }
         return nil
+    }
+
+    /// Whether enough others would serve everywhere if those came back that a run took out of service and left so.
+    func isShortOnlyOfWhatRunsLeft(_ needed: Int) -> Bool {
+        members.allSatisfy { $0.others.count + $0.missing.count { $0.isAway && $0.heldBy != nil } >= needed }
     }
 }
 

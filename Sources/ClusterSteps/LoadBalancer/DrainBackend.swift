@@ -48,7 +48,11 @@ package struct DrainBackend: Step {
         guard !todo.isEmpty else {
             return .noop("it is in drain or maintenance on \(Self.list(found.members)) already, and stays so")
         }
-        if let obstacle = found.obstacle(toLeaving: needed(in: facts.cluster)) { return .blocked(obstacle) }
+        let needed = needed(in: facts.cluster)
+        if let obstacle = found.obstacle(toLeaving: needed) {
+            guard found.isShortOnlyOfWhatRunsLeft(needed) else { return .blocked(obstacle) }
+            return .blockedUntil(kind: EnableBackend.signature.kind, obstacle)
+        }
         let older = todo.filter { $0.state.olderWorkers > 0 }.map(\.host.name.text)
         let paths = todo.flatMap { member in member.own.map { "\(member.host.name): set server \($0.path) state drain" }
         }

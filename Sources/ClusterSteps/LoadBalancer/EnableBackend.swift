@@ -11,12 +11,25 @@ package struct EnableBackend: Step {
     package static let signature = KindSignature(
         kind: "loadBalancer.enable-backend",
         summary: "Let a master's API server have clients again, on every load balancer",
-        parameters: [Parameter("timeout", .duration, "how long its check may take (3m)")]
+        parameters: [
+            Parameter("timeout", .duration, "how long its check may take (3m)"),
+            Parameter(
+                "leftBehind",
+                .boolean,
+                "only where an earlier run left it out of service, and nothing else (false)"
+            ),
+        ]
     )
     package static let stepClass = StepClass.idempotent
-    package var traits: StepTraits { StepTraits(Self.stepClass, purpose: .restoration) }
+    package var traits: StepTraits {
+        StepTraits(Self.stepClass, purpose: leftBehind == true ? nil : .restoration)
+    }
+
+    package var subjects: [StepSubject] { [.thing("what a run left of it on load balancers")] }
 
     package let timeout: String?
+    /// Whether it is there for what a run that never came to its end did, and not for what this one does.
+    package let leftBehind: Bool?
 
     package struct Output: Codable, Sendable {
         /// Where it was put back, as `BALANCER: BACKEND/SERVER`.
@@ -34,7 +47,8 @@ package struct EnableBackend: Step {
             return .noop("an operator has it out of service, and it stays so")
         }
         guard found.members.contains(where: { $0.own.contains { $0.heldBy != nil } }) else {
-            return .unknown(until: DrainBackend.signature.kind)
+            return leftBehind == true
+                ? .noop("no run left it out of service") : .unknown(until: DrainBackend.signature.kind)
         }
         let paths = found.members.flatMap { member in
             member.own.filter { $0.heldBy != nil }.map {

@@ -37,7 +37,9 @@ package struct HAProxyServers: Fact {
         /// It gets new connections, and answers them.
         package var isServing: Bool { !isAway && (status == "UP" || status == "no check") }
         /// `UP`, or `DOWN, L4CON Connection refused`.
-        package var spoken: String { check.isEmpty || status == "UP" ? status : "\(status), \(check)" }
+        package var spoken: String {
+            check.isEmpty || ["UP", "DRAIN"].contains(status) ? status : "\(status), \(check)"
+        }
     }
 
     package struct Value: Codable, Sendable, Hashable {

@@ -61,7 +61,8 @@ package struct PreflightGate: Gate {
                 switch decision {
                 case .noop: continue
                 case .warning(let finding): remarks.append("\(place): \(finding)")
-                case .blocked(let message): findings.append(message.completed(place: place))
+                case .blocked(let message), .blockedUntil(_, let message):
+                    findings.append(message.completed(place: place))
                 case .unknown(let kind): findings.append(OperatorMessage(.refused, at: place, "it waits for \(kind)"))
                 case .change: continue
                 }

@@ -95,7 +95,9 @@ package struct Planner: Sendable {
                 )
             )
             var decided: [PlannedStep] = []
-            for step in draft.steps { decided.append(changes.judge(try await decide(step), step.step)) }
+            for step in draft.steps {
+                decided.append(changes.judge(try await decide(step, after: changes.kinds), step.step))
+            }
             steps += Self.withoutVainPreparations(decided, draft.steps.map(\.step.traits.purpose))
         }
         let touched = try await hosts(of: drafts)
@@ -153,7 +155,8 @@ package struct Planner: Sendable {
         return planned
     }
 
-    private func decide(_ draft: StepDraft) async throws -> PlannedStep {
+    /// A step as facts read now decide it; `mended` are the kinds of which the plan has a step with something to do already.
+    private func decide(_ draft: StepDraft, after mended: Set<String>) async throws -> PlannedStep {
         let reader = RecordingFactReader(cluster: cluster, cache: facts, views: views)
         let decision = await Self.decision(of: draft.step, reader, draft.target)
         let traits = draft.step.traits
@@ -163,7 +166,9 @@ package struct Planner: Sendable {
             case .warning(let reason): .warning(reason: reason)
             case .change(let changes): .change(changes)
             case .unknown(let step): .unknown(until: step)
-            case .blocked(let message): .blocked(message.completed(place: "\(draft.target.name)/\(draft.call.kind)"))
+            case .blockedUntil(let kind, _) where mended.contains(kind): .unknown(until: kind)
+            case .blocked(let message), .blockedUntil(_, let message):
+                .blocked(message.completed(place: "\(draft.target.name)/\(draft.call.kind)"))
             }
         return PlannedStep(
             id: draft.id,

@@ -94,7 +94,7 @@ struct StepTurn {
             case .noop(let reason), .warning(let reason):
                 try record(.skipped, reason, attempt: attempt)
                 return nil
-            case .blocked: return stale.message
+            case .blocked, .blockedUntil: return stale.message
             case .change, .unknown: break
             }
         }
@@ -103,7 +103,7 @@ struct StepTurn {
             case .noop(let reason), .warning(let reason):
                 try record(.skipped, reason, attempt: attempt)
                 return nil
-            case .blocked(let message):
+            case .blocked(let message), .blockedUntil(_, let message):
                 try record(.refused, message.event, attempt: attempt)
                 return message.completed(place: place)
             case .change, .unknown: break

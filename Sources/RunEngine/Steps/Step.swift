@@ -133,6 +133,8 @@ package enum Decision: Sendable, Hashable {
     /// It cannot be known before the named step ran.
     case unknown(until: String)
     case blocked(OperatorMessage)
+    /// It is refused as things are; a step of `kind` that the plan has before it, on whatever host, is there to mend that.
+    case blockedUntil(kind: String, OperatorMessage)
 }
 
 /// One thing a step will do, as a person reads it in the plan.

@@ -48,6 +48,37 @@ struct AnsibleImportTests {
         #expect(left.contains("no VIP: give cluster.vip, if there is one"))
     }
 
+    @Test("variables of groups that have no place here are listed as those of hosts are, those of files by their names")
+    func leftOutOfGroups() throws {
+        let text = """
+            [masters]
+            m1
+            [masters:vars]
+            kube_proxy_mode=ipvs
+            vault_Token=s3cr3t
+            cluster_name=elsewhere
+            [all:vars]
+            ansible_user=ops
+            cluster_name=here
+            """
+        var source = try AnsibleInventory(Array(text.utf8), from: "hosts")
+        let file =
+            "bin_dir: /opt/bin\nkube_network_plugin: calico\nregistry_pass: s3cr3t\nkube_pods_subnet: 10.1.0.0/16\n"
+        try source.addFile(Array(file.utf8), from: "group_vars/all.yml", of: "all")
+        let result = try ImportedInventory(source, id: nil, from: "hosts")
+        #expect(
+            result.leftOut == [
+                "group_vars/all.yml: kube_network_plugin, registry_pass",
+                "cluster_name=elsewhere of group masters: is taken from the groups all and k8s_cluster only",
+                "kube_proxy_mode=ipvs of group masters",
+                "vault_Token of group masters: passwords are not carried over; see becomePasswordFile and identityFile",
+                "bin_dir=/opt/bin of group all", "no VIP: give cluster.vip, if there is one",
+            ]
+        )
+        let cluster = try loaded(result)
+        #expect(cluster.id.text == "here" && cluster.networks.pods == "10.1.0.0/16")
+    }
+
     @Test("YAML with an etcd of its own, a VIP, load balancers, a template and a proxy command")
     func yaml() throws {
         let result = try fixture("kubespray.yaml")

@@ -62,7 +62,13 @@ package struct AnsibleInventory: Sendable, Hashable {
         }
         let (values, found) = try AnsibleYAML.variables(text, from: file, of: owner)
         remarks += found.filter { remark in Self.wanted.contains { remark.contains("variable \($0) ") } }
-        let known = values.filter { Self.wanted.contains($0.key) || $0.key.hasPrefix("loadbalancer_apiserver.") }
+        func isKnown(_ key: String) -> Bool {
+            Self.wanted.contains(key) || key.hasPrefix("loadbalancer_apiserver.")
+        }
+        let known = values.filter { isKnown($0.key) }
+        // Their names alone: such files have hundreds, and passwords among them.
+        let others = values.keys.filter { !isKnown($0) }.sorted()
+        if !others.isEmpty { remarks.append("\(file): \(others.joined(separator: ", "))") }
         if hosts.contains(where: { $0.name == owner }) {
             addHost(owner, known, to: nil)
         } else {

@@ -64,12 +64,12 @@ package struct ImportedInventory: Sendable, Hashable {
             hosts[host.name] = made
             report += made.leftOut
         }
+        for group in source.groups { report += Self.leftOut(of: group) }
         let unused = source.hosts.filter { !placed.contains($0.name) }
         report += unused.map { "host \($0.name): is in no group that is a role" }
 
         let common = source.groups.first { $0.name == "all" }?.variables ?? [:]
-        let k8s = ["k8s_cluster", "k8s-cluster"].compactMap { name in source.groups.first { $0.name == name }?.variables
-        }
+        let k8s = Self.clusterGroups.compactMap { name in source.groups.first { $0.name == name }?.variables }
         let settings = k8s.reduce(common) { $0.merging($1) { $1 } }
         var yaml = YAMLText()
         yaml.line(0, "# Made by `rollbook inventory import` from \(file). Check it: rollbook inventory check FILE")
@@ -108,6 +108,21 @@ package struct ImportedInventory: Sendable, Hashable {
         hostCount = placed.count
     }
 
+    /// Groups beside `all` whose variables are about the whole cluster.
+    private static let clusterGroups = ["k8s_cluster", "k8s-cluster"]
+
+    /// What of a group's own variables has no place in an inventory, or not from there.
+    private static func leftOut(of group: AnsibleInventory.Group) -> [String] {
+        let isOfCluster = group.name == "all" || clusterGroups.contains(group.name)
+        return group.variables.sorted { $0.key < $1.key }.compactMap { key, text in
+            if !ImportedHost.understood.contains(key) {
+                return ImportedHost.leftOut(key, text, of: "group \(group.name)")
+            }
+            guard ImportedHost.ofCluster.contains(key), !isOfCluster else { return nil }
+            return "\(key)=\(text) of group \(group.name): is taken from the groups all and k8s_cluster only"
+        }
+    }
+
     /// What may name a cluster: small letters, digits, `.` and `-`.
     static func identifier(_ text: String) -> String {
         let kept = text.lowercased().map {
@@ -133,13 +148,25 @@ struct ImportedHost: Hashable {
         var jump: [String] = []
     }
 
-    private static let understood: Set<String> = [
+    /// Variables about the whole cluster.
+    static let ofCluster: Set<String> = [
+        "cluster_name", "kube_service_addresses", "kube_pods_subnet", "kube_apiserver_port", "etcd_data_dir",
+        "loadbalancer_apiserver.address", "loadbalancer_apiserver.port",
+    ]
+
+    static let understood = ofCluster.union([
         "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port", "ansible_user", "ansible_ssh_user",
         "ansible_ssh_private_key_file", "ansible_private_key_file", "ansible_ssh_common_args", "ansible_ssh_extra_args",
-        "ansible_become", "ansible_connection", "ip", "access_ip", "cluster_name", "kube_service_addresses",
-        "kube_pods_subnet", "kube_apiserver_port", "etcd_data_dir", "loadbalancer_apiserver.address",
-        "loadbalancer_apiserver.port",
-    ]
+        "ansible_become", "ansible_connection", "ip", "access_ip",
+    ])
+
+    /// The line about a variable that has no place in an inventory; a password is never repeated.
+    static func leftOut(_ key: String, _ text: String, of owner: String) -> String {
+        let isSecret = ["pass", "secret", "token"].contains(where: key.lowercased().contains)
+        return isSecret
+            ? "\(key) of \(owner): passwords are not carried over; see becomePasswordFile and identityFile"
+            : "\(key)=\(text) of \(owner)"
+    }
 
     init(_ host: AnsibleInventory.Host, _ variables: [String: String], isKnown: (String) -> Bool) {
         name = host.name
@@ -160,12 +187,7 @@ struct ImportedHost: Hashable {
             jump: Self.jump([value("ansible_ssh_common_args"), value("ansible_ssh_extra_args")].compactMap(\.self))
         )
         for (key, text) in host.variables.sorted(by: { $0.key < $1.key }) where !Self.understood.contains(key) {
-            let isSecret = key.contains("pass") || key.contains("secret") || key.contains("token")
-            left.append(
-                isSecret
-                    ? "\(key) of \(host.name): passwords are not carried over; see becomePasswordFile and identityFile"
-                    : "\(key)=\(text) of \(host.name)"
-            )
+            left.append(Self.leftOut(key, text, of: host.name))
         }
         for arguments in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
             if let text = variables[arguments], Self.jump([text]).isEmpty {

@@ -17,6 +17,10 @@ package struct BackupSummary: Sendable, Hashable {
     package let etcdVersion: String
     package let manifestSHA256: String
     package let files: Int
+    /// etcd's id of its cluster, hexadecimal; another one after a restore.
+    package let etcdCluster: String
+    /// Of each member whose snapshot the set has.
+    package let databases: [DatabaseSize]
 
     package init(
         id: BackupID,
@@ -30,7 +34,9 @@ package struct BackupSummary: Sendable, Hashable {
         snapshotBytes: Int64? = nil,
         etcdVersion: String = "",
         manifestSHA256: String = "",
-        files: Int = 0
+        files: Int = 0,
+        etcdCluster: String = "",
+        databases: [DatabaseSize] = []
     ) {
         self.id = id
         self.result = result
@@ -44,6 +50,8 @@ package struct BackupSummary: Sendable, Hashable {
         self.etcdVersion = etcdVersion
         self.manifestSHA256 = manifestSHA256
         self.files = files
+        self.etcdCluster = etcdCluster
+        self.databases = databases
     }
 
     init(_ manifest: Manifest, _ digest: FileDigest, level: Int, pinned: Bool) {
@@ -60,7 +68,9 @@ package struct BackupSummary: Sendable, Hashable {
             snapshotBytes: best?.file.plain.bytes,
             etcdVersion: manifest.etcd.version,
             manifestSHA256: digest.sha256,
-            files: manifest.files.count
+            files: manifest.files.count,
+            etcdCluster: manifest.etcd.clusterID,
+            databases: manifest.snapshots.map { DatabaseSize($0) }
         )
     }
 

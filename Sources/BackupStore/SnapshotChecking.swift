@@ -12,6 +12,8 @@ package struct SnapshotFacts: Sendable, Hashable, Codable {
     package var storageVersion: String?
     /// UID of the namespace `kube-system`: which Kubernetes cluster this is; nil where it is absent or encrypted at rest.
     package var kubeSystemUID: String?
+    /// Of the database without its free pages; nil in manifests of earlier releases.
+    package var inUseBytes: Int64?
 
     package init(
         revision: Int64,
@@ -20,7 +22,8 @@ package struct SnapshotFacts: Sendable, Hashable, Codable {
         hash: UInt32,
         pageSize: Int64,
         storageVersion: String? = nil,
-        kubeSystemUID: String? = nil
+        kubeSystemUID: String? = nil,
+        inUseBytes: Int64? = nil
     ) {
         self.revision = revision
         self.totalKeys = totalKeys
@@ -29,14 +32,16 @@ package struct SnapshotFacts: Sendable, Hashable, Codable {
         self.pageSize = pageSize
         self.storageVersion = storageVersion
         self.kubeSystemUID = kubeSystemUID
+        self.inUseBytes = inUseBytes
     }
 
     /// Whether a file with these facts can be the one whose manifest recorded `stored`.
     ///
-    /// Manifests of earlier releases do not name the namespace's UID.
+    /// Manifests of earlier releases name neither the namespace's UID nor the bytes in use.
     func agree(with stored: SnapshotFacts) -> Bool {
         var comparable = self
         if stored.kubeSystemUID == nil { comparable.kubeSystemUID = nil }
+        if stored.inUseBytes == nil { comparable.inUseBytes = nil }
         return comparable == stored
     }
 }

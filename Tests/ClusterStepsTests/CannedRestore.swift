@@ -74,6 +74,13 @@ struct CannedRestore: RestoreOutlook {
     }
 }
 
+/// A fortnight of backups, in which every member's database grew.
+struct CannedHistory: DatabaseHistory {
+    func trend(of host: HostName) -> DatabaseTrend? {
+        DatabaseTrend(backups: 14, span: .seconds(13 * 86_400), measure: .inUse, bytesPerDay: 12 << 20)
+    }
+}
+
 /// A backup that restores, without etcd's tools: what hosts get of it they are told by `SimulatedEtcd`.
 struct CannedRestoreSource: RestoreSource {
     let cluster: ClusterID

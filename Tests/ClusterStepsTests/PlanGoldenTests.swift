@@ -55,6 +55,7 @@ struct PlanGoldenTests {
             var views = StepServices()
             views.add(CannedOutlook() as any BackupOutlook)
             views.add(try CannedRestore(of: cluster.id) as any RestoreOutlook)
+            views.add(CannedHistory() as any DatabaseHistory)
             let member = try #require(cluster.etcdHosts.dropFirst().first).name.text
             if name == "etcd-member-remove" { trial.hosts[member].isUp = false }
             let inputs = ShippedRunbookCase.inputs(of: name, member: member)

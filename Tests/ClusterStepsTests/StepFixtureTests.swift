@@ -75,6 +75,7 @@ struct StepFixtureTests {
         var views = StepServices()
         views.add(CannedOutlook(refusal: item.obstacle) as any BackupOutlook)
         views.add(try CannedRestore(of: sample.id, item.backup ?? "") as any RestoreOutlook)
+        views.add(CannedHistory() as any DatabaseHistory)
         let call = StepCall(
             kind: item.uses,
             parameters: item.with ?? [:],

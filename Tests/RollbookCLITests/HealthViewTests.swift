@@ -1,3 +1,4 @@
+import BackupStore
 import ClusterModel
 import ClusterSteps
 import Foundation
@@ -57,6 +58,20 @@ struct HealthViewTests {
         "master3": ("healthy-follower-3", "ready"), "lb1": ("holder", "first"), "lb2": ("standby", "second"),
     ]
 
+    /// Of one member it is known how it grew, of the others that it is not.
+    private struct Grown: DatabaseHistory {
+        let host: String
+
+        func trend(of host: HostName) -> DatabaseTrend? {
+            DatabaseTrend(
+                backups: host.text == self.host ? 14 : 1,
+                span: host.text == self.host ? .seconds(13 * 86_400) : .zero,
+                measure: .inUse,
+                bytesPerDay: host.text == self.host ? 12 << 20 : nil
+            )
+        }
+    }
+
     @Test("as text and as JSON, as reviewed", arguments: ["well", "degraded", "down", "unknown"])
     func told(_ name: String) throws {
         var cases = Self.well
@@ -72,7 +87,12 @@ struct HealthViewTests {
         case "unknown": cases = [:]
         default: break
         }
-        let view = try view(cases, workers: name == "unknown" ? 0 : 2)
+        var view = try view(cases, workers: name == "unknown" ? 0 : 2)
+        switch name {
+        case "well": view.history = Grown(host: "master3")
+        case "degraded": view.history = Grown(host: "master1")
+        default: break
+        }
         for (form, text) in [
             ("txt", view.text), ("json", String(decoding: CanonicalJSON.bytes(of: view.json), as: UTF8.self)),
         ] {

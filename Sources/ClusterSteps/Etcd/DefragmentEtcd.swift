@@ -51,20 +51,23 @@ package struct DefragmentEtcd: Step {
         }
         guard own.leader != 0 else { return .blocked(OperatorMessage(.refused, "its etcd knows no leader")) }
         let space = EtcdSpace(own, isExhausted: health.isOutOfSpace)
-        guard !own.isLearner else { return .noop("a learner is left to catch up: \(space.text)") }
+        let history = try? facts.view((any DatabaseHistory).self)
+        let grown = history?.trend(of: target.name).map { "; \(DatabaseGrowth($0, now: space).text)" } ?? ""
+        guard !own.isLearner else { return .noop("a learner is left to catch up: \(space.text)\(grown)") }
         guard own.isLeader == (role == .leader) else {
             return .noop(
                 own.isLeader ? "it leads, so its turn is last: \(space.text)" : "a follower: its turn is before"
             )
         }
         let who = own.isLeader ? "the leader" : "a follower"
-        guard pays(space) else { return .noop("\(who), and it would not pay: \(space.text)") }
+        guard pays(space) else { return .noop("\(who), and it would not pay: \(space.text)\(grown)") }
         let next = own.isLeader ? Self.successors(of: own).first : nil
         let name = next.flatMap { id in health.statuses.first { $0.status.memberID == id }?.host.text }
         return .change([
             PlannedChange(
                 (name.map { "hand leadership to \($0), then defragment" } ?? "defragment \(who)")
                     + ": \(space.text); its etcd answers nobody meanwhile",
+                diff: grown.isEmpty ? [] : ["  its database \(grown.dropFirst(2))"],
                 commands: (next.map { ["etcdctl move-leader \(String($0, radix: 16))"] } ?? [])
                     + ["etcdctl defrag --command-timeout=\(Self.patience.components.seconds)s"]
             )

@@ -78,6 +78,7 @@ struct BackupsListCommand: AsyncParsableCommand {
                     "v": .integer(1), "cluster": .string(backups.cluster.id.text),
                     "backups": .array(sets.map { BackupRow($0, now: backups.surroundings.time.now).json }),
                     "problems": .array((catalogue?.problems ?? []).map { .string("\($0.name): \($0.what)") }),
+                    "growth": .array(trends(backups, sets).map { Self.json($0, $1) }),
                 ])
             )
         }
@@ -106,6 +107,9 @@ struct BackupsListCommand: AsyncParsableCommand {
             )
         }
         Terminal.answer(table.text)
+        for (host, trend) in trends(backups, sets) where trend.bytesPerDay != nil {
+            Terminal.answer("etcd of \(host) \(DatabaseGrowth.text(of: trend))")
+        }
         for problem in catalogue?.problems ?? [] {
             Terminal.error("rollbook: note: \(problem.name.escapedOnOneLine): \(problem.what.escapedOnOneLine)")
         }
@@ -114,6 +118,30 @@ struct BackupsListCommand: AsyncParsableCommand {
                 "rollbook: note: \(catalogue.bad.count) backups failed verification and are set aside in bad/"
             )
         }
+    }
+}
+
+extension BackupsListCommand {
+    /// How each member of the newest backup grew.
+    private func trends(_ backups: Backups, _ sets: [BackupSummary]) -> [(HostName, DatabaseTrend)] {
+        let kept = KeptDatabases(sets, now: backups.surroundings.time.now)
+        return (sets.first?.databases ?? []).compactMap { size in kept.trend(of: size.host).map { (size.host, $0) } }
+    }
+
+    private static func json(_ host: HostName, _ trend: DatabaseTrend) -> JSONValue {
+        var members = trend.json
+        members["host"] = .string(host.text)
+        return .object(members)
+    }
+}
+
+extension DatabaseTrend {
+    /// What every answer tells of it.
+    var json: [String: JSONValue] {
+        [
+            "backups": .integer(Int64(backups)), "spanSeconds": .integer(span.components.seconds),
+            "measure": .string(measure.rawValue), "bytesPerDay": bytesPerDay.map { .integer($0) } ?? .null,
+        ]
     }
 }
 

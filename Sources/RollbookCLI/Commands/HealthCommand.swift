@@ -15,12 +15,18 @@ struct HealthCommand: AsyncParsableCommand {
     @OptionGroup var cluster: ClusterOptions
 
     func run() async throws {
-        let context = try ClusterContext.load(cluster, try Surroundings.current())
+        let surroundings = try Surroundings.current()
+        let context = try ClusterContext.load(cluster, surroundings)
         let cache = FactCache(cluster: context.cluster, connections: context.connections, parallel: context.parallel)
         await cache.prefetch(HostObservation.facts(in: context.cluster))
         let health = await ClusterHealth.read(cache.reader(of: context.cluster))
         await context.connections.close()
-        let view = HealthView(health: health)
+        let backups = LocalBackups(
+            state: surroundings.stateDirectory(cluster.state.stateDir),
+            cluster: context.cluster,
+            time: surroundings.time
+        )
+        let view = HealthView(health: health, history: KeptDatabases(backups))
         if cluster.state.format == .json { try JSONAnswer.print(view.json) } else { Terminal.answer(view.text) }
         for failure in health.observations.compactMap(\.failure)
         where failure.code == .security || health.verdict == .unknown {

@@ -57,6 +57,22 @@ extension LocalBackups: RestoreOutlook {
     func age(of moment: UTCMoment) -> Duration { .seconds(max(0, time.now.seconds - moment.seconds)) }
 }
 
+/// The kept backups, read once, as what they say of the databases' growth.
+struct KeptDatabases: DatabaseHistory {
+    private let sets: [BackupSummary]
+    private let now: UTCMoment
+
+    /// Nil when there is no backup here, or this user may not read them.
+    init?(_ backups: LocalBackups) {
+        guard let sets = try? backups.existing()?.catalogue().sets, !sets.isEmpty else { return nil }
+        self.init(sets, now: backups.time.now)
+    }
+
+    init(_ sets: [BackupSummary], now: UTCMoment) { (self.sets, self.now) = (sets, now) }
+
+    func trend(of host: HostName) -> DatabaseTrend? { DatabaseTrend(of: host, in: sets, now: now) }
+}
+
 extension Surroundings {
     /// Where etcd's tools are looked for: a controller may keep them in a folder of its own and name it in PATH.
     var etcdTools: ToolPath {

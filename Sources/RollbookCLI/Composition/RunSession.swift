@@ -254,6 +254,7 @@ struct RunSession: Sendable {
         let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
         views.add(local as any BackupOutlook)
         views.add(local as any RestoreOutlook)
+        if let kept = KeptDatabases(local) { views.add(kept as any DatabaseHistory) }
         views.add(RunbookFolder(surroundings: surroundings) as any RunbookFiles)
         views.add(person as any Attendance)
         return views

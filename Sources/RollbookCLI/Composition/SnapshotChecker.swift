@@ -14,7 +14,8 @@ struct SnapshotChecker: SnapshotChecking {
             hash: report.hash,
             pageSize: Int64(report.pageSize),
             storageVersion: report.storageVersion,
-            kubeSystemUID: report.kubeSystemUID
+            kubeSystemUID: report.kubeSystemUID,
+            inUseBytes: Int64(clamping: report.pagesReachable * report.pageSize)
         )
     }
 }

@@ -1,3 +1,4 @@
+import BackupStore
 import ClusterModel
 import ClusterSteps
 import FoundationEssentials
@@ -5,6 +6,8 @@ import FoundationEssentials
 /// What `health` says, for people and for machines.
 struct HealthView {
     let health: ClusterHealth
+    /// Nil when no backup can be read here.
+    var history: (any DatabaseHistory)?
 
     /// The verdict, a line for each part of the cluster, then what is down and what is wrong.
     var text: String {
@@ -50,6 +53,7 @@ struct HealthView {
         ]
         if let fullest = members.max(by: { $0.1.quotaPercent < $1.1.quotaPercent }) {
             rows.append(("database", "\(fullest.1.text) (\(fullest.0), the fullest)"))
+            rows.append(("", growth(near: fullest)))
         }
         rows.append(("API servers", "\(health.readyMasters.count) of \(health.cluster.hosts(in: .master).count) ready"))
         let balancers = health.cluster.hosts(in: .loadBalancer)
@@ -61,6 +65,25 @@ struct HealthView {
             rows.append(("workers", "\(workers.count { $0.failure == nil }) of \(workers.count) answer"))
         }
         return rows
+    }
+
+    /// Of the fullest member, or when the backups do not know that one, of the next.
+    private func growth(near fullest: (HostName, EtcdSpace)) -> String {
+        let known = ([fullest] + members.sorted { $0.1.quotaPercent > $1.1.quotaPercent }).compactMap { host, space in
+            history?.trend(of: host).map { (host: host, growth: DatabaseGrowth($0, now: space)) }
+        }
+        guard let told = known.first(where: { $0.growth.trend.bytesPerDay != nil }) ?? known.first else {
+            return "growth is not known: no backup of this cluster can be read here"
+        }
+        return told.growth.text + (told.host == fullest.0 ? "" : " (\(told.host))")
+    }
+
+    private func json(growthOf host: HostName, _ space: EtcdSpace) -> JSONValue {
+        guard let trend = history?.trend(of: host) else { return .null }
+        var members = trend.json
+        let timeLeft = DatabaseGrowth(trend, now: space).timeLeft
+        members["quotaInSeconds"] = timeLeft.map { .integer($0.components.seconds) } ?? .null
+        return .object(members)
     }
 
     private var vip: String {
@@ -99,7 +122,7 @@ struct HealthView {
                         .object([
                             "host": .string(host.text), "databaseBytes": integer(space.bytes),
                             "inUseBytes": integer(space.inUse),
-                            "quotaBytes": integer(space.quota),
+                            "quotaBytes": integer(space.quota), "growth": json(growthOf: host, space),
                         ])
                     }
                 ),

@@ -26,7 +26,7 @@ enum Fixtures {
             PackageSources(), APIServerReadiness(of: host, in: cluster), ControlPlanePods(paths: cluster.paths),
             KubernetesPackages(), KubernetesRepository(for: KubernetesVersion("1.32.13")),
             KubeadmState(paths: cluster.paths), KubernetesClient(cluster.paths), AvailabilityProbe(cluster),
-            ControlPlaneState(of: host, in: cluster),
+            ControlPlaneState(of: host, in: cluster), ServiceState("kubelet"),
         ] + kubernetes(through: host, in: cluster)
     }
 

@@ -1,3 +1,4 @@
+import ClusterModel
 import Foundation
 import RunEngine
 import TestSupport
@@ -17,13 +18,36 @@ struct RestoreRunbookCrashTests {
         let lines = whole.endState.filter { !$0.contains("/") }
         #expect(
             lines.filter { $0.hasPrefix("master") || $0.hasPrefix("etcd") || $0.hasPrefix("lb1: master") }
-                == Self.masters.map { "\($0): pods=running" }
+                == Self.masters.flatMap { ["\($0): kubelet=begun anew", "\($0): pods=running"] }
                 + Self.masters.map { "\($0): etcd runs, voter, 1 aside" }
                 + Self.masters.map { "\($0): restored" }
                 + ["etcd: 3 members"]
                 + Self.masters.map { "lb1: \($0) serves" }
         )
         #expect(lines.filter { $0.hasPrefix("incident") } == [])
+    }
+
+    @Test("a worker that is away does not keep etcd from being restored; its kubelet is told of at the end")
+    func workerAway() async throws {
+        let cluster = ShippedWorld.cluster(masters: 3, workers: 2)
+        let world = try Self.runbook.world(cluster, on: try await Self.runbook.lastNight(cluster))
+        defer { world.close() }
+        world.trial.hosts["worker2"].isUp = false
+        let plan = try await Self.runbook.plan(in: world)
+        #expect(plan.obstacles == [])
+        let ending = try await world.trial.execute(
+            plan,
+            on: try world.trial.foldJournal(for: plan),
+            services: try world.services()
+        )
+        #expect(ending.exitCode == .partial, "\(ending.problems)")
+        #expect(ending.problems.contains { "\($0)".contains("worker2") }, "\(ending.problems)")
+        let lines = try world.endState()
+        #expect(lines.filter { $0.hasSuffix(": restored") }.count == 3)
+        #expect(
+            lines.filter { $0.hasSuffix("kubelet=begun anew") }
+                == (Self.masters + ["worker1"]).map { "\($0): kubelet=begun anew" }
+        )
     }
 
     @Test("given up at any record, all run on the same data, old or restored, never both; and clients are let in")
@@ -47,7 +71,8 @@ struct RestoreRunbookCrashTests {
     private static func fault(in endState: [String]) -> String? {
         let wrong = endState.filter { line in
             line.hasPrefix("incident") || line.contains("etcd parked") || line.contains("etcd down")
-                || line.contains("pods=parked") || line.hasSuffix("is away") || line.contains("is left")
+                || line.contains("pods=parked") || line.contains("twice") || line.hasSuffix("is away")
+                || line.contains("is left")
         }
         guard wrong.isEmpty else { return "left as: \(wrong)" }
         let restored = masters.filter { endState.contains("\($0): restored") }.count

@@ -43,7 +43,7 @@ enum ShippedHosts {
                 defer { if balancers[name] != nil { scene?.judgeBalancers() } }
                 return scene?.answer(&host, name, script, arguments)
                     ?? balancers[name]?.answer(script, arguments) ?? etcd.answer(name, script, arguments)
-                    ?? controlPlane(&host, script) ?? backup(&host, script, arguments)
+                    ?? controlPlane(&host, script) ?? kubelet(&host, script, etcd) ?? backup(&host, script, arguments)
                     ?? preflight(&host, script, arguments, known: known)
             }
         }
@@ -79,6 +79,16 @@ enum ShippedHosts {
             return nil
         }
         return CommandResult(text: "")
+    }
+
+    /// A kubelet that is restarted once, and never before its own etcd runs on what it is to forget.
+    private static func kubelet(_ host: inout SimulatedHost, _ script: String, _ etcd: SimulatedEtcd) -> CommandResult?
+    {
+        guard script == EnsureService.script.description else { return nil }
+        host.values["kubelet"] = host.values["kubelet"] == nil ? "begun anew" : "begun anew twice"
+        let isRestored = etcd.now.sites.allSatisfy { $0.isRunning && $0.restoredBy != nil }
+        if !isRestored { etcd.change { $0.incidents.append("a kubelet began anew before etcd") } }
+        return CommandResult(text: "running enabled\n")
     }
 
     /// A host with swap, without its modules and with a later file that has the last word, until each was mended.

@@ -93,7 +93,7 @@ struct ShippedRunbookCase: Hashable, CustomTestStringConvertible {
     }
 
     /// What a nightly backup leaves on the controller.
-    private func lastNight(_ cluster: Cluster) async throws -> [String: Data] {
+    func lastNight(_ cluster: Cluster) async throws -> [String: Data] {
         let world = try ShippedWorld(cluster, at: UTCMoment(seconds: ShippedWorld.today.seconds - 86400))
         let plan = try await ShippedRunbookCase(runbook: "nightly-backup", masters: masters).plan(in: world)
         let ending = try await world.trial.execute(

@@ -69,6 +69,19 @@ struct LiveBoardTests {
         try expectGolden(show.lines(100, 1), "many-on-one-line")
     }
 
+    @Test("a signal is on the board from the moment it came, while steps end, and there is no time left to tell")
+    func signalled() async throws {
+        let pace = EarlierPace(total: .seconds(300), milestones: [:])
+        var show = try await LiveShow(workers: 0, pace: pace)
+        show.stage(0)
+        show.begin("master1", 0)
+        #expect(show.lines(80, 24)[0].text.contains("about 5m left"))
+        show.board.stop(.interrupt)
+        let lines = show.lines(80, 24).map(\.text)
+        #expect(lines.contains { $0.contains("stopping after SIGINT") }, "\(lines)")
+        #expect(show.board.holds && show.board.timeLeft(at: show.now) == nil)
+    }
+
     @Test("a resumed run counts what was done before")
     func resumed() async throws {
         let show = try await LiveShow(workers: 2, satisfied: 4)

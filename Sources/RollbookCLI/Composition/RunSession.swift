@@ -224,7 +224,7 @@ struct RunSession: Sendable {
     ) async throws -> Executor.Ending {
         defer { view.progress.endLive() }
         let task = Task { try await work(executor) }
-        let watcher = SignalWatcher(stop: executor.stop) { task.cancel() }
+        let watcher = SignalWatcher(stop: executor.stop, show: view.progress.stop) { task.cancel() }
         defer { watcher.cancel() }
         let ending: Executor.Ending
         do { ending = try await task.value } catch let detached as Detached {

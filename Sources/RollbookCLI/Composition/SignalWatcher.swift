@@ -15,7 +15,12 @@ final class SignalWatcher: Sendable {
 
     private let sources: Mutex<[any DispatchSourceSignal]>
 
-    init(stop: StopRequest, detach: @escaping @Sendable () -> Void) {
+    /// `show` is told of the first signal, `detach` lets go at once.
+    init(
+        stop: StopRequest,
+        show: @escaping @Sendable (RunInterrupted.Signal) -> Void,
+        detach: @escaping @Sendable () -> Void
+    ) {
         let watched: [(Int32, RunInterrupted.Signal)] = [
             (SIGINT, .interrupt), (SIGTERM, .terminate), (SIGHUP, .hangUp),
         ]
@@ -26,6 +31,7 @@ final class SignalWatcher: Sendable {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 if stop.requested == nil {
+                    show(reason)
                     Terminal.error("rollbook: stopping after the steps that run now; once more to detach at once")
                     stop.stop(reason)
                     guard reason != .interrupt else { return }

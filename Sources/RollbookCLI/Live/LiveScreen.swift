@@ -1,5 +1,6 @@
 import ClusterModel
 import Dispatch
+import Journal
 import RunEngine
 import Synchronization
 
@@ -65,6 +66,12 @@ final class LiveScreen: Sendable {
         }
         schedule()
         return !isLost
+    }
+
+    /// A signal came; steps that run end first.
+    func stop(_ signal: RunInterrupted.Signal) {
+        state.withLock { $0.board.stop(signal) }
+        schedule()
     }
 
     /// Puts lines above the board, for good.

@@ -34,6 +34,9 @@ final class ProgressView: Sendable {
         view.end()
     }
 
+    /// Shows on the board, if there is one, that a signal came: until the steps that run have ended.
+    func stop(_ signal: RunInterrupted.Signal) { screen.withLock { $0 }?.stop(signal) }
+
     /// Shows an event; true when it turns out that nobody reads any more, once.
     func show(_ event: RunEvent) -> Bool {
         guard isRead.withLock({ $0 }), !write(event) else { return false }

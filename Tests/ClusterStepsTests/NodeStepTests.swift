@@ -27,9 +27,9 @@ struct NodeStepTests {
             name: "in service",
             prepare: { $0.deployWeb(2) },
             cordon: "no new pods on worker1",
-            drain: "cordon worker1, evict 2 pods: demo/web-1, demo/web-2"
+            drain: "evict 2 pods: demo/web-1, demo/web-2"
         ),
-        Row(name: "empty", cordon: "no new pods on worker1", drain: "cordon worker1, no pod has to leave"),
+        Row(name: "empty", cordon: "no new pods on worker1", drain: "no pod has to leave"),
         Row(
             name: "cordoned by an operator",
             prepare: { trial in
@@ -68,7 +68,7 @@ struct NodeStepTests {
                 trial.kubernetes.node("worker1") { $0.isReady = false }
             },
             cordon: "no new pods on worker1",
-            drain: "cordon worker1, evict 2 pods"
+            drain: "evict 2 pods"
         ),
         Row(
             name: "not in the cluster",
@@ -92,7 +92,7 @@ struct NodeStepTests {
             },
             cordon: "no new pods",
             drain:
-                "cordon worker1, evict 2 pods: demo/web-1, demo/web-2; waits for the budget demo/web allows no disruption"
+                "evict 2 pods: demo/web-1, demo/web-2; waits for the budget demo/web allows no disruption"
         ),
         Row(
             name: "an unmanaged pod",
@@ -157,7 +157,7 @@ struct NodeStepTests {
         let trial = KubernetesTrial()
         for number in 10...40 { trial.addPod("job-\(number)") }
         let summary = try #require(try await trial.decision("node.drain")?.changes.first?.summary)
-        #expect(summary.hasPrefix("cordon worker1, evict 31 pods: demo/job-10, "))
+        #expect(summary.hasPrefix("evict 31 pods: demo/job-10, "))
         #expect(summary.hasSuffix("demo/job-19 and 21 more"))
     }
 

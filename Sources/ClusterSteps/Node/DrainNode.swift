@@ -64,7 +64,7 @@ package struct DrainNode: Step {
         }
         let cordon =
             switch (node.isCordoned, node.cordonedBy) {
-            case (false, _): "cordon \(node.name), "
+            case (false, _): ""
             case (true, nil): "\(node.name) is cordoned by somebody else, and stays so; "
             case (true, let run?): "\(node.name) is cordoned by run \(run); "
             }

@@ -21,7 +21,7 @@ package struct UpgradeKubeadm: Step {
     )
     package static let stepClass = StepClass.guarded
     package static let reversal = Reversal.irreversible(
-        reason: "Kubernetes has no way back from a newer control plane; going forward again is what mends it"
+        reason: "kubeadm has no way back to an older version; going forward again is what mends it"
     )
     package var traits: StepTraits { StepTraits(Self.stepClass, Self.reversal, takesHostAway: true) }
 

@@ -156,10 +156,25 @@ struct UpgradeRunbookCrashTests {
         #expect(planned == Self.between(["package.repository worker2"] + Self.worker("worker2")))
     }
 
-    @Test("with everything done, nothing is planned but a backup, and measuring what nobody will notice")
+    @Test("with everything done there is nothing to do, no backup before it and nothing to measure")
     func everythingDone() async throws {
-        let planned = try await plan { scene, trial in scene.finish(Self.names, kubelet: true, in: trial) }
-        #expect(planned == Self.both)
+        let world = try Self.runbook.world(Self.runbook.cluster)
+        defer { world.close() }
+        try #require(world.scene).finish(Self.names, kubelet: true, in: world.trial)
+        let plan = try await Self.runbook.plan(in: world)
+        #expect(plan.obstacles == [] && !plan.hasChanges, "\(plan.steps.map(\.decision))")
+        #expect(plan.steps.contains { $0.kind == "etcd.snapshot" })
+    }
+
+    @Test("stages of the backup are told apart from the upgrade's own, and each name is there once")
+    func stageNames() async throws {
+        let world = try Self.runbook.world(Self.runbook.cluster)
+        defer { world.close() }
+        let names = try await Self.runbook.plan(in: world).stages.map(\.name)
+        #expect(Set(names).count == names.count)
+        #expect(
+            names.prefix(3) == ["Ready", "Backup before any change: Ready", "Backup before any change: etcd snapshots"]
+        )
     }
 
     @Test("a master that a lost run left drained is put back before another one is, half done as well as done")

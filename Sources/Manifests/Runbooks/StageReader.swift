@@ -1,6 +1,9 @@
 import ClusterModel
 import RunEngine
 
+/// What a stage is for, where it is not there for its own sake.
+enum StagePurpose: String, CaseIterable { case preparation }
+
 /// Reads one stage of a runbook.
 struct StageReader {
     private let section: Section
@@ -18,6 +21,7 @@ struct StageReader {
         let problems = log.count
         refuseReference(in: name?.value, section.name("name"), at: name?.mark ?? section.mark, log: log)
         let include = section.string("include")
+        let purpose = section.choice("purpose", StagePurpose.self)?.value
         let selector = section.string("on")
         let pace = readPace()
         let onFailure = section.choice("onFailure", RunbookStage.FailurePolicy.self)?.value ?? .hold
@@ -49,6 +53,7 @@ struct StageReader {
             gates: gates,
             steps: steps,
             include: include?.value,
+            isPreparation: purpose == .preparation,
             location: log.source.location(section.mark)
         )
     }

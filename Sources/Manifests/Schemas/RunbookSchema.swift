@@ -37,6 +37,11 @@ enum RunbookSchema {
         return [
             SchemaField("name", .text, required: true, "Unique in the runbook."),
             SchemaField("include", .text, "Another runbook whose stages stand here."),
+            SchemaField(
+                "purpose",
+                .words(StagePurpose.allCases.map(\.rawValue)),
+                "There for the other stages alone: nothing to do where they have nothing to do."
+            ),
             SchemaField("on", .text, "A selector of hosts."),
             SchemaField("serial", .either([batch, .list(batch)]), "Hosts are taken in batches."),
             SchemaField(

@@ -100,6 +100,7 @@ package struct Planner: Sendable {
             }
             steps += Self.withoutVainPreparations(decided, draft.steps.map(\.step.traits.purpose))
         }
+        steps = Self.withoutVainStages(steps, drafts.map(\.source.isPreparation))
         let touched = try await hosts(of: drafts)
         return Plan(
             v: Plan.formatVersion,
@@ -132,6 +133,15 @@ package struct Planner: Sendable {
             guard let purpose, idle.contains(step.host), !step.decision.isNothingToDo else { return step }
             guard purpose == .preparation || step.decision.isDecidedLater else { return step }
             return step.withNothingToDo(because: "there is nothing to prepare it for")
+        }
+    }
+
+    /// The steps of a plan; where the stages that others are prepared for have nothing to do, those that prepare have nothing either.
+    private static func withoutVainStages(_ steps: [PlannedStep], _ arePreparations: [Bool]) -> [PlannedStep] {
+        let served = steps.filter { !arePreparations[$0.stage] }
+        guard !served.isEmpty, served.allSatisfy(\.decision.isNothingToDo) else { return steps }
+        return steps.map { step in
+            step.decision.isNothingToDo ? step : step.withNothingToDo(because: "no other stage has anything to do")
         }
     }
 
@@ -258,7 +268,8 @@ package struct Planner: Sendable {
             if let name = stage.include {
                 let included = try includes(name)
                 digests[name] = included.digest
-                stages += try flatten(included, within: outer + [runbook.name], noting: &digests)
+                let inner = try flatten(included, within: outer + [runbook.name], noting: &digests)
+                stages += inner.map { $0.standing(for: stage) }
             } else {
                 stages.append(stage)
             }

@@ -90,6 +90,8 @@ package struct RunbookStage: Sendable, Hashable {
     package let steps: [StepCall]
     /// Another runbook whose stages stand here instead of steps.
     package let include: String?
+    /// Whether it is there for the sake of the other stages alone: where none of them has anything to do, neither has it.
+    package let isPreparation: Bool
     package let location: SourceLocation
 
     package init(
@@ -102,8 +104,10 @@ package struct RunbookStage: Sendable, Hashable {
         gates: [StepCall] = [],
         steps: [StepCall],
         include: String? = nil,
+        isPreparation: Bool = false,
         location: SourceLocation
     ) {
+        self.isPreparation = isPreparation
         self.name = name
         self.selector = selector
         self.pace = pace
@@ -114,6 +118,25 @@ package struct RunbookStage: Sendable, Hashable {
         self.steps = steps
         self.include = include
         self.location = location
+    }
+}
+
+extension RunbookStage {
+    /// The stage as it stands in the place of one that includes its runbook: told apart by that one's name, and as much needed.
+    func standing(for outer: RunbookStage) -> RunbookStage {
+        RunbookStage(
+            name: "\(outer.name): \(name)",
+            selector: selector,
+            pace: pace,
+            onFailure: onFailure,
+            maxFailures: maxFailures,
+            require: require,
+            gates: gates,
+            steps: steps,
+            include: include,
+            isPreparation: isPreparation || outer.isPreparation,
+            location: location
+        )
     }
 }
 

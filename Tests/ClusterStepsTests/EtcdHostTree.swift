@@ -29,7 +29,11 @@ struct EtcdHostTree {
     var data: String { root + "/var/lib/etcd" }
     var isRunning: Bool { FileManager.default.fileExists(atPath: root + "/proc/4711") }
 
-    init(_ form: Form) throws {
+    /// Where its write-ahead log is, when that is a directory of its own.
+    var log: String { root + "/var/lib/etcd-wal" }
+
+    /// With its own log directory, where `hasOwnLog`; a unit with flags always has one.
+    init(_ form: Form, hasOwnLog: Bool = false) throws {
         guard let name = HostName("master1") else { throw Failed(text: "no name") }
         self.form = form
         tree = try HostTree(name)
@@ -43,6 +47,7 @@ struct EtcdHostTree {
         }
         try makePrograms()
         try makeInstallation()
+        if hasOwnLog, form != .flags { try giveOwnLog() }
         try tree.write("/cmdline", "--initial-advertise-peer-urls=https://10.78.0.11:2380\u{0}")
         try tree.process(4711, "etcd", ["etcd", "--initial-advertise-peer-urls=https://10.78.0.11:2380"])
     }
@@ -104,6 +109,24 @@ struct EtcdHostTree {
             try tree.write("/etc/etcd.yml", text, mode: 0o640)
             try unit("/usr/bin/etcd --config-file=@/etc/etcd.yml", file: "")
         }
+    }
+
+    private func giveOwnLog() throws {
+        try FileManager.default.removeItem(atPath: data + "/member/wal")
+        try tree.write("/var/lib/etcd-wal/0.wal", "log", mode: 0o600)
+        try FileManager.default.setAttributes(
+            [.ownerAccountID: 65534, .posixPermissions: 0o700],
+            ofItemAtPath: log
+        )
+        let (path, old, new) =
+            switch form {
+            case .configuration: ("/etc/etcd.yml", "initial-cluster-token", "wal-dir: \(log)\ninitial-cluster-token")
+            case .environment: ("/etc/default/etcd", "ETCD_NAME", "ETCD_WAL_DIR=\(log)/\nETCD_NAME")
+            default: ("/etc/kubernetes/manifests/etcd.yaml", "    - --name=", "    - --wal-dir=\(log)\n    - --name=")
+            }
+        let text = try String(contentsOfFile: root + path, encoding: .utf8)
+        try text.replacing(old, with: new, maxReplacements: 1)
+            .write(toFile: root + path, atomically: false, encoding: .utf8)
     }
 
     private func unit(_ command: String, file: String) throws {

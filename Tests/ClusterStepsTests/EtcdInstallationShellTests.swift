@@ -16,6 +16,20 @@ struct EtcdInstallationShellTests {
         return try fact.parse(try await host.tree.run(fact.command))
     }
 
+    @Test(
+        "a log of its own is found in manifest, environment file and configuration file, and whether it is a mount point"
+    )
+    func ownLog() async throws {
+        for form in [EtcdHostTree.Form.manifest, .environment, .configuration] {
+            let host = try EtcdHostTree(form, hasOwnLog: true)
+            defer { host.remove() }
+            let value = try await read(host)
+            #expect(value.walDirectory == host.log && !value.isLogMountPoint, "\(form)")
+            try host.tree.program("stat", "[ \"$3\" = \(host.log) ] && { echo 99; exit 0; }; exec /usr/bin/stat \"$@\"")
+            #expect(try await read(host).isLogMountPoint, "\(form)")
+        }
+    }
+
     @Test("name, addresses and data are found however etcd is told", arguments: EtcdHostTree.Form.allCases)
     func forms(form: EtcdHostTree.Form) async throws {
         let host = try EtcdHostTree(form)

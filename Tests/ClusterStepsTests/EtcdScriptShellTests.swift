@@ -135,6 +135,30 @@ struct EtcdScriptShellTests {
         #expect(try host.listing() == before)
     }
 
+    @Test("a log on a disk of its own that is a mount point is refused, and a log inside data that stays is moved, too")
+    func logPlaces() async throws {
+        let host = try EtcdHostTree(.manifest, hasOwnLog: true)
+        defer { host.remove() }
+        try await host.do(command(.park, host))
+        try host.tree.program("stat", "[ \"$3\" = \(host.log) ] && { echo 99; exit 0; }; exec /usr/bin/stat \"$@\"")
+        let failed = await #expect(throws: EtcdHostTree.Failed.self) { try await host.do(command(.setAside, host)) }
+        #expect(failed?.text.contains("is a mount point, and cannot be renamed") == true)
+        #expect(FileManager.default.fileExists(atPath: host.log + "/0.wal"))
+
+        let inner = try EtcdHostTree(.manifest, hasOwnLog: true)
+        defer { inner.remove() }
+        try await inner.do(command(.park, inner))
+        let manifest = inner.joinSource.before
+        let text = try String(contentsOfFile: manifest, encoding: .utf8)
+        try text.replacing("/var/lib/etcd-wal", with: "/var/lib/etcd/log")
+            .write(toFile: manifest, atomically: false, encoding: .utf8)
+        try FileManager.default.moveItem(atPath: inner.log, toPath: inner.data + "/log")
+        try inner.tree.program("stat", "[ \"$3\" = @/var/lib/etcd ] && { echo 99; exit 0; }; exec /usr/bin/stat \"$@\"")
+        try await inner.do(command(.setAside, inner))
+        #expect(FileManager.default.fileExists(atPath: "\(inner.data)/log.before-\(Self.run)/0.wal"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: inner.data + "/log") == [])
+    }
+
     @Test("a data directory that is a mount point is kept, and what is in it is moved within it")
     func mountPoint() async throws {
         let host = try await prepared(for: .setAside, .manifest)

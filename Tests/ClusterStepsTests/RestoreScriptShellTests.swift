@@ -28,8 +28,8 @@ struct RestoreScriptShellTests {
 
         var root: String { host.root }
 
-        init(_ form: EtcdHostTree.Form = .manifest) async throws {
-            host = try EtcdHostTree(form)
+        init(_ form: EtcdHostTree.Form = .manifest, hasOwnLog: Bool = false) async throws {
+            host = try EtcdHostTree(form, hasOwnLog: hasOwnLog)
             for pod in RestoreScriptShellTests.pods {
                 try host.tree.write("/etc/kubernetes/manifests/\(pod).yaml", "the manifest of \(pod)\n", mode: 0o600)
             }
@@ -159,9 +159,12 @@ struct RestoreScriptShellTests {
         }
     }
 
-    @Test("killed anywhere while restored data is placed, giving up puts the old data back, and nothing is left")
-    func killedAndGivenUp() async throws {
-        let master = try await Master()
+    @Test(
+        "killed anywhere while restored data is placed, giving up puts the old data back, and nothing is left",
+        arguments: [false, true]
+    )
+    func killedAndGivenUp(hasOwnLog: Bool) async throws {
+        let master = try await Master(hasOwnLog: hasOwnLog)
         defer { master.remove() }
         let host = master.host
         try await host.do(master.command(.park))
@@ -242,6 +245,47 @@ struct RestoreScriptShellTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: host.data) == [])
         try await host.do(master.command(.putBack))
         #expect(try String(contentsOfFile: host.data + "/member/snap/db", encoding: .utf8) == "old data")
+    }
+
+    @Test(
+        "a log in a directory of its own is placed there, with the data or not at all, and put back",
+        arguments: [EtcdHostTree.Form.manifest, .environment, .configuration, .flags]
+    )
+    func ownLog(form: EtcdHostTree.Form) async throws {
+        let master = try await Master(form, hasOwnLog: true)
+        defer { master.remove() }
+        let host = master.host
+        try await host.do(master.command(.park))
+        try await host.do(master.etcd(ParkEtcd.script))
+        let before = try host.listing()
+        try await host.do(master.etcd(SetEtcdDataAside.script, [Self.run]))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: host.log) == [])
+        #expect(try await master.send(try master.packed(), sha256: master.archive.sha256).succeeded)
+        try await host.do(master.command(.unpack))
+        let names = try host.listing()
+        #expect(names.contains { $0.contains("lib/etcd-wal/0.wal 600 65534 new log") })
+        #expect(names.contains { $0.contains("lib/etcd-wal.before-\(Self.run)/0.wal ") && $0.hasSuffix(" log") })
+        #expect(names.contains { $0.contains("/etcd/member/snap/db 600 65534 restored data") })
+        #expect(!names.contains { $0.contains("/etcd/member/wal") || $0.contains("restore-") })
+        try await host.do(master.command(.unpack))
+        #expect(try host.listing() == names)
+        try await host.do(master.command(.takeAway))
+        try await host.do(master.command(.putBack))
+        #expect(try host.listing().filter { !$0.hasPrefix("var/lib/rollbook-host/restore ") } == before)
+    }
+
+    @Test("a log that nobody set aside is not replaced")
+    func foreignLog() async throws {
+        let master = try await Master(hasOwnLog: true)
+        defer { master.remove() }
+        try await master.prepare(for: .unpack)
+        try master.host.tree.write("/var/lib/etcd-wal/1.wal", "somebody's")
+        let failed = await #expect(throws: EtcdHostTree.Failed.self) {
+            try await master.host.do(master.command(.unpack))
+        }
+        #expect(failed?.text.contains("is not empty; it was to be set aside first") == true)
+        #expect(!FileManager.default.fileExists(atPath: master.host.data + "/member"))
+        #expect(FileManager.default.fileExists(atPath: master.host.log + "/1.wal"))
     }
 
     @Test("data that the run did not put there is neither replaced nor taken away")

@@ -347,6 +347,7 @@ extension SimulatedEtcd.State {
             ("client", site.peer.replacing(":2380", with: ":2379")), ("source", "\(place)/etcd.yaml"),
             ("version", "3.5.16-0"), ("fixed", ""), ("parked", site.isParked ? "yes" : ""), ("starts", "yes"),
             ("running", site.isRunning ? "yes" : ""), ("stored", site.data == nil ? "" : "yes"), ("mounted", ""),
+            ("logmounted", ""),
             ("owner", "root:root"), ("free", "70733639680"), ("size", site.data == nil ? "" : "1294336"),
             ("tools", ""), ("end", ""),
         ]

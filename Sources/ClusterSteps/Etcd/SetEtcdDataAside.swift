@@ -6,7 +6,8 @@ package import RunEngine
 /// `etcd.set-aside`: renames a stopped member's data, so that it can start from nothing, or from a backup; never deletes it.
 ///
 /// A data directory that is a mount point cannot be renamed ("Device or resource busy"): then what is in it is moved within its
-/// file system. The old data keeps its owner and mode, and its name tells the run.
+/// file system. The old data keeps its owner and mode, and its name tells the run. A log in a directory of its own goes with it: one
+/// without the other is of no use, and neither is new data beside an old log.
 package struct SetEtcdDataAside: Step {
     package static let signature = KindSignature(
         kind: "etcd.set-aside",
@@ -32,14 +33,29 @@ package struct SetEtcdDataAside: Step {
         guard found.form != .none, !found.dataDirectory.isEmpty else {
             return .blocked(OperatorMessage(.refused, "it is not known where its etcd keeps its data"))
         }
+        guard !found.isLogMountPoint else {
+            // etcd's wal.Create removes the directory, and renames one that it made beside it.
+            return .blocked(
+                OperatorMessage(
+                    .refused,
+                    "its write-ahead log's directory \(found.walDirectory) is a mount point, which neither this program nor etcd "
+                        + "can rename: a member that starts from nothing could not make its log there",
+                    state: "Nothing was changed",
+                    next:
+                        "stop this member, move its log into a folder \(found.walDirectory)/wal, set --wal-dir to that, start it"
+                )
+            )
+        }
         let data = found.dataDirectory
+        let moved = found.isMountPoint ? "\(data)/member" : data
         let place = found.isMountPoint ? "\(data)/.before-RUN/" : "\(data).before-RUN"
-        let wal = found.walDirectory.isEmpty ? "" : ", and its log as \(found.walDirectory).before-RUN"
+        let log = found.walDirectory.hasPrefix(moved + "/") ? "" : found.walDirectory
         let size = found.hasData ? byteCount(found.dataBytes) : "nothing there now"
         return .change([
             PlannedChange(
-                "keep its data aside as \(place)\(wal) (\(size))",
+                "keep its data aside as \(place)\(log.isEmpty ? "" : ", and its log as \(log).before-RUN") (\(size))",
                 commands: [found.isMountPoint ? "mv \(data)/member \(place)member" : "mv \(data) \(place)"]
+                    + (log.isEmpty ? [] : ["mv \(log) \(log).before-RUN"])
             )
         ])
     }
@@ -58,14 +74,16 @@ package struct SetEtcdDataAside: Step {
             [ ! -e "$2" ] || chown --reference="$2" -- "$1"
         }
         if [ -d "$data" ] && [ "$(stat -c %d "$data")" != "$(stat -c %d "$data/..")" ]; then
-            aside=$data/.before-$1; mkdir -p -m 0700 "$aside" || exit 1
+            aside=$data/.before-$1; moved=$data/member; mkdir -p -m 0700 "$aside" || exit 1
             if [ -d "$data/member" ] && [ ! -e "$aside/member" ]; then mv -T -- "$data/member" "$aside/member" || exit 1; fi
         else
-            aside=$data.before-$1
+            aside=$data.before-$1; moved=$data
             if [ -d "$data" ] && [ ! -e "$aside" ]; then mv -T -- "$data" "$aside" || exit 1; fi
             renew "$data" "$aside" || exit 1
         fi
-        if [ -n "$wal" ] && [ "${wal#"$data"/}" = "$wal" ]; then
+        if [ -n "$wal" ] && [ "${wal#"$moved"/}" = "$wal" ]; then
+            [ ! -d "$wal" ] || [ "$(stat -c %d "$wal")" = "$(stat -c %d "$wal/..")" ] \\
+                || { echo "$wal is a mount point, and cannot be renamed" >&2; exit 1; }
             if [ -d "$wal" ] && [ ! -e "$wal.before-$1" ]; then mv -T -- "$wal" "$wal.before-$1" || exit 1; fi
             renew "$wal" "$wal.before-$1" || exit 1
         fi
@@ -98,6 +116,12 @@ package struct SetEtcdDataAside: Step {
         rm -f -- /var/lib/rollbook-host/restore/"$run".*; rm -rf -- "$data/.restore-$run"
         if [ -e "$data/member/.rollbook-restored-$run" ]; then
             mv -T -- "$data/member" "$data/.restore-$run" && rm -rf -- "$data/.restore-$run" || exit 1
+        fi
+        if [ -n "$wal" ]; then
+            rm -rf -- "$wal.restore-$run"
+            if [ -e "$wal/rollbook-restored-$run.tmp" ]; then
+                mv -T -- "$wal" "$wal.restore-$run" && rm -rf -- "$wal.restore-$run" || exit 1
+            fi
         fi
         if [ -e "$data/member" ]; then echo "$data/member is there; the old data stays at $aside" >&2; exit 1; fi
         old=$wal.before-$run

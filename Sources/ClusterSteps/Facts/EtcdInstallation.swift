@@ -40,6 +40,8 @@ package struct EtcdInstallation: Fact {
         package let hasData: Bool
         /// The data directory is a mount point and cannot be renamed.
         package let isMountPoint: Bool
+        /// So is the directory of the write-ahead log, which etcd itself renames.
+        package let isLogMountPoint: Bool
         package let owner: String
         package let freeBytes: Int64
         package let dataBytes: Int64
@@ -88,6 +90,7 @@ package struct EtcdInstallation: Fact {
         peer=$(setting initial-advertise-peer-urls); client=$(setting advertise-client-urls)
         [ -n "$data" ] || { [ "$form" = none ] || data=/var/lib/etcd/default.etcd; }
         data=${data%/}; wal=${wal%/}; [ ! -L "$data" ] || data=$(readlink -f -- "$data"); fixed=
+        [ ! -L "$wal" ] || wal=$(readlink -f -- "$wal"); [ "$wal" != "$data/member/wal" ] || wal=
         case $form in
         static-pod)
             if [ -n "$conf" ]; then fixed="its manifest takes --initial-cluster from the file $conf"
@@ -126,6 +129,7 @@ package struct EtcdInstallation: Fact {
         d=$data; while [ -n "$d" ] && [ ! -d "$d" ]; do d=${d%/*}; done; d=${d:-/}
         say stored "$([ -z "$data" ] || yes [ -d "$data/member" ])"
         say mounted "$([ ! -d "$data" ] || { [ "$(stat -c %d "$data")" = "$(stat -c %d "$data/..")" ] || echo yes; })"
+        say logmounted "$([ ! -d "$wal" ] || { [ "$(stat -c %d "$wal")" = "$(stat -c %d "$wal/..")" ] || echo yes; })"
         say owner "$(stat -c %U:%G "$d")"
         say free "$(($(stat -f -c '%a * %S' "$d")))"
         say size "$([ ! -f "$data/member/snap/db" ] || stat -c %s "$data/member/snap/db")"
@@ -154,6 +158,7 @@ package struct EtcdInstallation: Fact {
             canStart: try says("starts"),
             hasData: try says("stored"),
             isMountPoint: try says("mounted"),
+            isLogMountPoint: try says("logmounted"),
             owner: try output.line("owner"),
             freeBytes: Int64(try output.line("free")) ?? 0,
             dataBytes: Int64(try output.line("size")) ?? 0,
@@ -166,6 +171,7 @@ package struct EtcdInstallation: Fact {
             "form": .string(value.form.rawValue), "name": .string(value.name),
             "dataDirectory": .string(value.dataDirectory), "walDirectory": .string(value.walDirectory),
             "peerURL": .string(value.peerURL), "isMountPoint": .bool(value.isMountPoint),
+            "isLogMountPoint": .bool(value.isLogMountPoint),
         ])
     }
 }

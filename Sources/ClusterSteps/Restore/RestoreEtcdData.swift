@@ -41,15 +41,6 @@ package struct RestoreEtcdData: Step {
         guard found.form != .none, !found.dataDirectory.isEmpty, let best = manifest.bestSnapshot else {
             return .blocked(OperatorMessage(.refused, "it is not known where its etcd keeps its data"))
         }
-        guard found.walDirectory.isEmpty else {
-            return .blocked(
-                OperatorMessage(
-                    .refused,
-                    "its log is in a directory of its own (\(found.walDirectory)), which this program does not restore",
-                    next: "take --wal-dir out of \(found.source)"
-                )
-            )
-        }
         let need = best.file.plain.bytes * 2 + 128 << 20
         guard found.freeBytes > need else {
             return .blocked(
@@ -63,12 +54,16 @@ package struct RestoreEtcdData: Step {
         let all = try await Self.initialCluster(facts)
         return .change([
             PlannedChange(
-                "put the restored data of \(found.name) into \(found.dataDirectory), from revision \(best.facts.revision)",
+                "put the restored data of \(found.name) into \(found.dataDirectory)"
+                    + (found.walDirectory.isEmpty ? "" : ", its log into \(found.walDirectory)")
+                    + ", from revision \(best.facts.revision)",
                 commands: [
                     "etcdutl snapshot restore (on the controller) --name \(found.name) --initial-cluster \(all) "
                         + "--initial-cluster-token RUN --bump-revision \(BackupStore.revisionBump) --mark-compacted",
                     "tar --extract into \(found.dataDirectory), then mv",
                 ]
+                    + (found.walDirectory.isEmpty
+                        ? [] : ["tar --extract of member/wal into \(found.walDirectory).restore-RUN, then mv"])
             )
         ])
     }
@@ -161,7 +156,8 @@ package struct RestoreEtcdData: Step {
 
     /// `$1` run, `$2` SHA-256 of the archive, `$3` of the database in it.
     ///
-    /// The mark beside the database says whose restored data it is: only that may be replaced or taken away again.
+    /// The mark beside the database says whose restored data it is: only that may be replaced or taken away again. A log in a
+    /// directory of its own has one, too, under a name that etcd passes over in silence (`checkWalNames`), and is placed first.
     static let unpackScript: StaticString = """
         archive=/var/lib/rollbook-host/restore/$1.$2.tar.gz; part=$data/.restore-$1; umask 077
         ! running || { echo 'etcd still runs' >&2; exit 1; }
@@ -171,6 +167,20 @@ package struct RestoreEtcdData: Step {
             tar --extract --file="$archive" --gzip --directory="$part" --no-same-owner || exit 1
             [ "$(sha256sum "$part/member/snap/db" | cut -d' ' -f1)" = "$3" ] \\
                 || { echo 'the database is not what was sent' >&2; exit 1; }
+            if [ -n "$wal" ]; then
+                new=$wal.restore-$1
+                if [ ! -e "$wal/rollbook-restored-$1.tmp" ]; then
+                    rm -rf -- "$new"; mkdir -p -m 0700 "$new" || exit 1
+                    tar --extract --file="$archive" --gzip --directory="$new" --no-same-owner --strip-components=2 member/wal || exit 1
+                    : >"$new/rollbook-restored-$1.tmp"; chmod -R go= "$new"
+                    chown -R --reference="$data" "$new" && sync -f "$new" || exit 1
+                    if [ -d "$wal" ] && ! rmdir -- "$wal"; then
+                        echo "$wal is not empty; it was to be set aside first" >&2; exit 1
+                    fi
+                    mv -T -- "$new" "$wal" && sync -f "$wal/.." || exit 1
+                fi
+                rm -rf -- "$part/member/wal" "$new"
+            fi
             : >"$part/member/.rollbook-restored-$1"; chmod -R go= "$part"
             chown -R --reference="$data" "$part/member" || exit 1
             sync -f "$part"; mv -T -- "$part/member" "$data/member" || exit 1
@@ -178,7 +188,7 @@ package struct RestoreEtcdData: Step {
             echo "$data/member is there; it was to be set aside first" >&2; exit 1
         fi
         rm -rf -- "$part"; rm -f -- "$archive"
-        ! command -v restorecon >/dev/null || restorecon -R "$data" 2>/dev/null
+        ! command -v restorecon >/dev/null || restorecon -R "$data" ${wal:+"$wal"} 2>/dev/null
         sync -f "$data"
         """
 
@@ -210,6 +220,12 @@ package struct RestoreEtcdData: Step {
         rm -rf -- "$data/.restore-$1"
         if [ -e "$data/member/.rollbook-restored-$1" ]; then
             mv -T -- "$data/member" "$data/.restore-$1" && rm -rf -- "$data/.restore-$1" || exit 1
+        fi
+        if [ -n "$wal" ]; then
+            rm -rf -- "$wal.restore-$1"
+            if [ -e "$wal/rollbook-restored-$1.tmp" ]; then
+                mv -T -- "$wal" "$wal.restore-$1" && rm -rf -- "$wal.restore-$1" || exit 1
+            fi
         fi
         [ ! -d "$data" ] || sync -f "$data"
         """

@@ -124,7 +124,10 @@ extension LabSuite {
             #expect(try await controller.runs().map(\.status) == ["done"])
         }
 
-        @Test("a cable pulled in the middle of a download: no false success, and the next run is whole")
+        @Test(
+            "a cable pulled in the middle of a download: no false success, and the next run is whole",
+            .enabled(if: Lab.isThorough, "make endurance")
+        )
         func cutMidway() async throws {
             let controller = try Controller()
             let lab = controller.lab

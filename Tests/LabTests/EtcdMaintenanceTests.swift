@@ -72,7 +72,8 @@ extension LabSuite {
         }
 
         @Test(
-            "fragmented members shrink, the leader last and no leader any more; nothing written is lost; again is a no-op"
+            "fragmented members shrink, the leader last and no leader any more; nothing written is lost; again is a no-op",
+            .enabled(if: Lab.isThorough, "make endurance")
         )
         func defragmented() async throws {
             let drill = try await EtcdDrill()

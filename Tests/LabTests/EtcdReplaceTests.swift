@@ -36,7 +36,11 @@ extension LabSuite {
             ),
         ]
 
-        @Test("a member is replaced, and no acknowledged write is lost", arguments: Lab.variants(losses))
+        @Test(
+            "a member is replaced, and no acknowledged write is lost",
+            .enabled(if: Lab.isThorough, "make endurance"),
+            arguments: losses
+        )
         func replaced(loss: Loss) async throws { try await replace(loss, in: .stacked) }
 
         @Test("so is one that is a unit on a host of its own", arguments: Lab.variants([losses[1], losses[0]]))
@@ -64,7 +68,8 @@ extension LabSuite {
 
         @Test(
             "the leader is replaced while it works: it hands its part over first",
-            arguments: Lab.variants([EtcdDrill.Topology.external, .stacked])
+            .enabled(if: Lab.isThorough, "make endurance"),
+            arguments: [EtcdDrill.Topology.external, .stacked]
         )
         func leader(topology: EtcdDrill.Topology) async throws {
             let drill = try await EtcdDrill(topology)

@@ -104,7 +104,8 @@ extension LabSuite {
         }
 
         @Test(
-            "upgraded under load, killed in kubeadm, in a drain and in a kubelet's restart, and resumed: nobody notices"
+            "upgraded under load, killed in kubeadm, in a drain and in a kubelet's restart, and resumed: nobody notices",
+            .enabled(if: Lab.isThorough, "make endurance")
         )
         func upgraded() async throws {
             try await oldCluster()

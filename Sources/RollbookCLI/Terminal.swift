@@ -4,8 +4,8 @@ import Synchronization
 
 /// The two streams of the program: standard output is the answer, standard error is progress and messages.
 ///
-/// A reader that went away (`| head`, a closed terminal) never ends a run. Everything that came from outside must be
-/// escaped by whoever composed the text; views do that at the last moment.
+/// A reader that went away (`| head`, a closed terminal) never ends a run. Nothing in an answer, a message or a question is obeyed
+/// by a terminal: views make controls visible where they put texts together, and what they left is made so here.
 enum Terminal {
     /// The live view that has the terminal, while one has.
     private static let screen = Mutex<LiveScreen?>(nil)
@@ -14,7 +14,7 @@ enum Terminal {
     static func lend(to view: LiveScreen?) { screen.withLock { $0 = view } }
 
     /// Prints one line of the answer; a failure to write it is lost, for text is for people.
-    static func answer(_ line: String) { _ = write(line + "\n", to: 1) }
+    static func answer(_ line: String) { _ = write(line.escapedForTerminal + "\n", to: 1) }
 
     /// Prints an answer that a machine reads: whatever could not be written is an error (exit 12).
     ///
@@ -46,7 +46,7 @@ enum Terminal {
             view.leave(line)
             return true
         }
-        return write(line + "\n", to: 2)
+        return write(line.escapedForTerminal + "\n", to: 2)
     }
 
     /// Writes a text as it is; false when nobody reads any more.
@@ -65,7 +65,7 @@ enum Terminal {
 
     /// Asks a question on the terminal; true only for `y` or `yes`.
     static func confirm(_ question: String) -> Bool {
-        _ = write(question + " [y/N] ", to: 2)
+        _ = write(question.escapedForTerminal + " [y/N] ", to: 2)
         let reply = readLine(strippingNewline: true)?.lowercased()
         return reply == "y" || reply == "yes"
     }

@@ -14,7 +14,7 @@ struct TerminalTextTests {
         arguments: [
             ("\u{1B}]8;;http://x\u{7}", "\\x1b]8;;http://x\\x07"), ("\u{1B}]52;c;aGk=\u{7}", "\\x1b]52;c;aGk=\\x07"),
             ("a\rb", "a\\x0db"), ("\u{9B}31m", "\\x9b31m"), ("a\u{202E}b", "a\\u{202e}b"),
-            ("a\u{200B}b", "a\\u{200b}b"),
+            ("a\u{200B}b", "a\\u{200b}b"), ("a\u{061C}b", "a\\u{61c}b"), ("a\u{E0041}b", "a\\u{e0041}b"),
             ("\u{FEFF}", "\\u{feff}"), ("\u{0}", "\\x00"), ("\u{7F}", "\\x7f"), ("\r\n", "\\x0d\n"),
         ]
     )

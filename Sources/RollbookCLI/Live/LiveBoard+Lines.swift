@@ -10,7 +10,7 @@ extension LiveBoard {
         let head = [heading(width, now)] + (height > 2 ? [stageLine(width)] : []) + [countLine()]
         var lines = head + (gate.map { [gateLine($0, now)] } ?? [])
         lines += hostLines(room: height - lines.count, width, now)
-        return lines.prefix(height).map { LiveLine(CellWidth.clip($0.text.escapedOnOneLine, to: width), $0.tone) }
+        return lines.prefix(height).map { LiveLine(CellWidth.clip($0.text, to: width), $0.tone) }
     }
 
     // MARK: The head

@@ -1,4 +1,8 @@
+import ClusterModel
+
 /// The bytes that change what stands at the bottom of a terminal into something else.
+///
+/// Controls in lines and messages are made visible, whoever composed them.
 ///
 /// Guarantee: each result is meant for one write, and leaves the cursor at the first cell of the line below the board and every
 /// mode of the terminal as it was: a process that dies between two frames leaves nothing behind but text.
@@ -19,7 +23,7 @@ struct LiveFrame: Sendable {
         var text = "\r" + up(width)
         if !messages.isEmpty {
             text += "\u{1B}[J"
-            for message in messages { text += message + "\r\n" }
+            for message in messages { text += message.escapedForTerminal + "\r\n" }
         }
         // A line that a terminal finds wider than expected must not wrap: then lines could not be counted any more.
         text += "\u{1B}[?7l"
@@ -33,7 +37,7 @@ struct LiveFrame: Sendable {
     /// Takes the board away; `messages` take its place.
     mutating func erase(leaving messages: [String] = [], width: Int) -> String {
         guard !widths.isEmpty || !messages.isEmpty else { return "" }
-        let text = "\r" + up(width) + "\u{1B}[J" + messages.map { $0 + "\r\n" }.joined()
+        let text = "\r" + up(width) + "\u{1B}[J" + messages.map { $0.escapedForTerminal + "\r\n" }.joined()
         widths = []
         return text
     }

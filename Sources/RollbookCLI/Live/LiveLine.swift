@@ -1,3 +1,5 @@
+import ClusterModel
+
 /// One line of the live view: what stands in it, and how it is to be taken.
 ///
 /// The tone only repeats what the line says, for those who see colours.
@@ -8,7 +10,7 @@ struct LiveLine: Sendable, Hashable {
     let tone: Tone
 
     init(_ text: String, _ tone: Tone = .plain) {
-        self.text = text
+        self.text = text.escapedOnOneLine
         self.tone = tone
     }
 

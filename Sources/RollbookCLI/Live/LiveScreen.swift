@@ -124,7 +124,7 @@ final class LiveScreen: Sendable {
         write(
             frame.withLock { frame in
                 guard isOurs else {
-                    return frame.forgotten() + content.messages.map { $0 + "\r\n" }.joined()
+                    return frame.forgotten() + content.messages.map { $0.escapedForTerminal + "\r\n" }.joined()
                 }
                 return frame.draw(content.lines, above: content.messages, width: size.width)
             }

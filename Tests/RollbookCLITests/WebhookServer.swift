@@ -68,6 +68,13 @@ final class WebhookServer: Sendable {
         return try JSONDecoder().decode(Request.self, from: Data(line.utf8))
     }
 
+    /// The next request, waited for without holding up what is to send it.
+    func coming() async throws -> Request {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(with: Result { try self.next() }) }
+        }
+    }
+
     private static func line(of file: FileHandle) -> String? {
         var bytes = Data()
         while let byte = try? file.read(upToCount: 1), byte.first != UInt8(ascii: "\n") {

@@ -6,6 +6,25 @@ struct SourceTree {
         let module: String
         let path: String
         let lines: [String]
+        /// The lines without comments and without the contents of plain string literals.
+        let code: [String]
+
+        init(module: String, path: String, lines: [String]) {
+            self.module = module
+            self.path = path
+            self.lines = lines
+            code = lines.filter { !$0.drop { $0 == " " }.hasPrefix("//") }.map(Self.withoutLiterals)
+        }
+
+        /// What stands between two quotes of a line is left out.
+        private static func withoutLiterals(_ line: String) -> String {
+            guard line.utf8.contains(UInt8(ascii: "\"")) else { return line }
+            let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
+            let last = parts.count - 1
+            // Every second part is within quotes, but for one after the last quote of an odd number.
+            return parts.enumerated().map { index, part in index % 2 == 0 || index == last ? part : "" }
+                .joined(separator: "\"")
+        }
 
         /// Names of imported modules, whatever their access level or kind.
         var imports: [String] {
@@ -20,13 +39,6 @@ struct SourceTree {
                 let kinds = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
                 let name = kinds.contains(words[1]) ? words.last : words[1]
                 return name.map { String($0.prefix { $0 != "." }) }
-            }
-        }
-
-        /// The lines without comments and without the contents of plain string literals.
-        var code: [String] {
-            lines.filter { !$0.trimmingCharacters(in: .whitespaces).hasPrefix("//") }.map {
-                $0.replacing(#/"[^"]*"/#, with: "\"\"")
             }
         }
     }

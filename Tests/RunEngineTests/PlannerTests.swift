@@ -223,7 +223,7 @@ struct PlannerTests {
         let plan = try await trial.plan(
             .toy("outer", [.including("inner"), .toy("o", on: "masters[2]", [.set("x", "1")])])
         )
-        #expect(plan.stages.map(\.name) == ["i", "ii", "o"])
+        #expect(plan.stages.map(\.name) == ["inner: i", "inner: innermost: ii", "o"])
         #expect(plan.steps.map(\.id.text) == ["1.master1.toy.set", "2.master2.toy.set", "3.master3.toy.set"])
         #expect(plan.bindings.includes == ["inner": "sha256:inner", "innermost": "sha256:innermost"])
         #expect(plan.bindings.runbook == "sha256:outer")

@@ -109,6 +109,51 @@ struct EtcdMemberGateTests {
         #expect(empty.closed == nil)
     }
 
+    /// Makes the host of a member anew: it answers, and has nothing of kubeadm's.
+    private func bare(_ host: String, isListed: Bool) -> (EngineTrial, SimulatedEtcd) -> Void {
+        { trial, etcd in
+            stop(host)(trial, etcd)
+            trial.answer(EtcdInstallation(paths: trial.cluster.paths), with: "nothing-installed", on: host)
+            if !isListed { etcd.change { $0.members.removeAll { $0.name == host } } }
+        }
+    }
+
+    @Test("a host made anew is sent to kubeadm, and first to have its old member removed")
+    func madeAnew() async throws {
+        for reason in ["new-host", "dead", "bad-disk"] {
+            let listed = try await replaceable(reason, bare("master2", isListed: true)).closed
+            #expect(listed?.code == .refused && listed?.state == "Nothing was changed")
+            #expect(
+                listed?.event.contains("kubeadm waits for ever while the old member 244fae6a94d3b9a0 is on") == true
+            )
+            #expect(listed?.next?.hasPrefix("rollbook run etcd-member-remove --set member=master2, ") == true)
+        }
+        let removed = try await replaceable("new-host", bare("master2", isListed: false)).closed
+        #expect(removed?.event.hasPrefix("there is neither a manifest nor a unit of etcd on its host; kubeadm") == true)
+        let command = "--control-plane --apiserver-advertise-address 10.0.1.2 --node-name master2 "
+        #expect(removed?.next?.hasPrefix("kubeadm join ") == true && removed?.next?.contains(command) == true)
+    }
+
+    @Test("the old member of a host made anew is removed although the host answers, unless an etcd runs there")
+    func removedAnew() async throws {
+        let parameters: [String: JSONValue] = ["member": .string("master2")]
+        let gate = try await gate("etcd.removable", parameters, masters: 3, bare("master2", isListed: true))
+        #expect(gate.closed == nil)
+        #expect(
+            gate.remarks == ["its host answers, and has no etcd: neither a manifest nor a unit nor a process"]
+        )
+        let second = try await self.gate("etcd.removable", parameters) {
+            bare("master2", isListed: true)($0, $1)
+            stop("master3")($0, $1)
+        }
+        #expect(second.closed != nil)
+        let stranger = try await self.gate("etcd.removable", parameters) { trial, etcd in
+            stop("master2")(trial, etcd)
+            trial.answer(EtcdInstallation(paths: trial.cluster.paths), with: "process-only", on: "master2")
+        }
+        #expect(stranger.closed?.event == "its host answers")
+    }
+
     @Test("each refusal names what is wrong and what to do next")
     func closed() async throws {
         func check(_ gate: PlannedGate, _ event: String, _ next: String) {
@@ -136,13 +181,6 @@ struct EtcdMemberGateTests {
             try await replaceable("dead", lose("master2")),
             "its host cannot be reached",
             "rollbook run etcd-member-remove --set member=master2"
-        )
-        check(
-            try await replaceable("dead") { trial, _ in
-                trial.answer(EtcdInstallation(paths: trial.cluster.paths), with: "nothing-installed", on: "master2")
-            },
-            "neither a manifest nor a unit of etcd",
-            "kubeadm join --control-plane"
         )
         check(
             try await replaceable("bad-disk") { _, etcd in

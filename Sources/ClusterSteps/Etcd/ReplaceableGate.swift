@@ -44,13 +44,11 @@ package struct ReplaceableGate: Gate {
                 next: "rollbook run etcd-member-remove --set member=\(member), and this again when the host is back"
             )
         }
-        guard found.form != .none else {
-            return closed(
-                "there is neither a manifest nor a unit of etcd on its host",
-                next: "join the host with kubeadm first: kubeadm join --control-plane"
-            )
-        }
         let view = try await EtcdSurvivors(facts, of: host)
+        guard found.form != .none else {
+            let (what, next) = obstacleOfBareHost(host, view, in: facts.cluster)
+            return closed(what, next: next)
+        }
         if let obstacle = view.obstacle(toRemoving: host) { return .closed(obstacle) }
         let own = try? await facts.read(EtcdStatus(pki: facts.cluster.paths.pki), on: host.name)
         let works =
@@ -74,6 +72,32 @@ package struct ReplaceableGate: Gate {
             detail: "\(view.health.healthy.count) other members are healthy; without \(member), "
                 + "\(Quorum.tolerated(voters: voters)) more may fail until it is back",
             remarks: works ? ["its etcd works now, and will be stopped"] : []
+        )
+    }
+
+    /// What a host that was made anew lacks, and who makes it; Docs/Etcd.md tells the whole way.
+    private func obstacleOfBareHost(
+        _ host: Host,
+        _ view: EtcdSurvivors,
+        in cluster: Cluster
+    ) -> (what: String, next: String) {
+        guard cluster.topology == .stacked else {
+            return (
+                "there is neither a manifest nor a unit of etcd on its host",
+                "set up etcd there as on the other hosts (unit, environment file, certificates) and leave it stopped; then this again"
+            )
+        }
+        if let entry = view.entry {
+            return (
+                "there is neither a manifest nor a unit of etcd on its host, so kubeadm has to join it; but kubeadm waits for ever "
+                    + "while the old member \(entry.hexID) is on the list",
+                "rollbook run etcd-member-remove --set member=\(member), and then kubeadm join (Docs/Etcd.md, a host made anew)"
+            )
+        }
+        return (
+            "there is neither a manifest nor a unit of etcd on its host; kubeadm makes them, and the member with them",
+            "kubeadm join \(cluster.vip ?? "VIP"):\(cluster.apiPort) --control-plane --apiserver-advertise-address "
+                + "\(host.clusterAddress) --node-name \(host.name) … (Docs/Etcd.md, a host made anew, for the rest of it)"
         )
     }
 }

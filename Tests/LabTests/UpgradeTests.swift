@@ -111,8 +111,9 @@ extension LabSuite {
             try await oldCluster()
             let drill = try await EtcdDrill()
             let controller = drill.controller
-            // An operator's own cordon is to stay.
+            // An operator's own cordon is to stay; so the other worker's pods have nowhere to go for a while.
             _ = try await kubectl("cordon", "worker2")
+            _ = try await kubectl("-n", "demo", "patch", "pdb", "web", "-p", #"{"spec":{"minAvailable":0}}"#)
             try await Lab.here.with("kubeadm stop master2 between-moves:kube-scheduler") {
                 try await drill.writing(through: ["master1", "master2", "master3"], within: .seconds(1800)) {
                     var moments = [

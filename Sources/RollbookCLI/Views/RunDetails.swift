@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterSteps
 import HTMLReport
 import Journal
 import RunEngine
@@ -24,6 +25,10 @@ struct RunDetails {
         if let duration = recorded.duration {
             let sessions = state.sessions > 1 ? " in \(state.sessions) sessions" : ""
             lines.append("  took      \(duration.brief)\(sessions)")
+        }
+        for step in plan.steps where step.kind == ReportAvailability.signature.kind {
+            let counted = try? state[step.id]?.output?.decode(ReportAvailability.Output.self)
+            if let counted { lines.append("  clients   \(counted.text)") }
         }
         if let without = plan.without { lines.append("  without   \(without.map(\.text).joined(separator: ", "))") }
         if let torn = recorded.torn {

@@ -68,20 +68,6 @@ final class WebhookServer: Sendable {
         return try JSONDecoder().decode(Request.self, from: Data(line.utf8))
     }
 
-    /// The next request, waited for without holding up what is to send it; nil when none has come by then.
-    func coming(within limit: Duration) async throws -> Request? {
-        let milliseconds = Int32(limit / .milliseconds(1))
-        return try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(with: Result { try self.next(within: milliseconds) }) }
-        }
-    }
-
-    private func next(within milliseconds: Int32) throws -> Request? {
-        let descriptor = lines.withLock { $0.fileDescriptor }
-        var waited = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
-        return unsafe poll(&waited, 1, milliseconds) == 1 ? try next() : nil
-    }
-
     private static func line(of file: FileHandle) -> String? {
         var bytes = Data()
         while let byte = try? file.read(upToCount: 1), byte.first != UInt8(ascii: "\n") {

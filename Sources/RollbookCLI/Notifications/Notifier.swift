@@ -112,39 +112,49 @@ struct Notifier: Sendable {
         }
     }
 
-    /// Starts all, waits for all, but no longer than the limit.
+    /// How one delivery ended.
+    private struct Told: Sendable {
+        let name: String
+        var failure: String?
+    }
+
+    /// Starts all, waits for all, but no longer than the limit and a moment for those that are cancelled then.
+    ///
+    /// They are tasks of their own and no children: a group would wait for one whose program's end nobody hears of, and a run that is
+    /// done would never end.
     private func deliver(_ deliveries: [Delivery]) async {
         guard !deliveries.isEmpty else { return }
-        var failures: [String] = []
-        await withTaskGroup(of: (name: String?, failure: String?).self) { group in
-            for delivery in deliveries {
-                group.addTask {
-                    do {
-                        try await delivery.work()
-                        return (delivery.name, nil)
-                    } catch {
-                        let why =
-                            error is CancellationError || Task.isCancelled
-                            ? "no answer within \(limit.inSeconds)" : "\(error)"
-                        return (delivery.name, "\(delivery.name): \(why)")
-                    }
+        let late = "no answer within \(limit.inSeconds)"
+        let (told, teller) = AsyncStream.makeStream(of: Told.self)
+        let tasks = deliveries.map { delivery in
+            Task {
+                var result = Told(name: delivery.name)
+                do { try await delivery.work() } catch {
+                    let why = error is CancellationError || Task.isCancelled ? late : "\(error)"
+                    result.failure = "\(delivery.name): \(why)"
                 }
+                teller.yield(result)
             }
-            group.addTask {
-                try? await time.sleep(for: limit)
-                return (nil, nil)
-            }
-            var left = deliveries.count
-            while left > 0, let result = await group.next() {
-                if result.name == nil {
-                    group.cancelAll()
-                } else {
-                    left -= 1
-                    if let failure = result.failure { failures.append(failure) }
-                }
-            }
-            group.cancelAll()
         }
+        let alarm = Task {
+            try? await time.sleep(for: limit)
+            for task in tasks { task.cancel() }
+            try? await time.sleep(for: .seconds(2))
+            teller.finish()
+        }
+        var missing = Set(deliveries.map(\.name))
+        var failures: [String] = []
+        await withTaskCancellationHandler {
+            for await result in told {
+                missing.remove(result.name)
+                if let failure = result.failure { failures.append(failure) }
+                if missing.isEmpty { break }
+            }
+        } onCancel: {
+            alarm.cancel()
+        }
+        alarm.cancel()
+        failures += missing.map { "\($0): \(late)" }
         guard !failures.isEmpty else { return }
         let list = failures.sorted().joined(separator: "; ").escapedOnOneLine
         let count = "\(failures.count) of \(deliveries.count) notifications of \(runbook)"

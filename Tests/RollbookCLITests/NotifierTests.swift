@@ -182,13 +182,13 @@ final class NotifierTests {
     @Test("a command that does not end is killed")
     func endless() async throws {
         var policy = NotifyPolicy()
-        policy.commands = [.init(words: ["/bin/sleep", "4711"])]
+        policy.commands = [.init(words: ["/bin/sleep", "8639947.11"])]
         let clock = ContinuousClock()
         let began = clock.now
         try await notifier(policy, limit: .milliseconds(300)).ended(failure, took: .seconds(1))
         #expect(clock.now - began < .seconds(4))
         #expect(warnings.all.count == 1)
-        #expect(try Self.processes(with: "4711").isEmpty)
+        #expect(try Self.processes(with: "8639947.11").isEmpty)
     }
 
     @Test("pings follow a run: start, success, fail, and a log entry when another run was at work")

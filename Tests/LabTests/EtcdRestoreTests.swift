@@ -37,7 +37,8 @@ extension LabSuite {
 
         @Test(
             "with all data directories destroyed, everything of the backup is back, and nothing of later",
-            arguments: Lab.variants([EtcdDrill.Topology.external, .stacked])
+            .enabled(if: Lab.isThorough, "make endurance"),
+            arguments: [EtcdDrill.Topology.stacked, .external]
         )
         func restored(topology: EtcdDrill.Topology) async throws {
             let drill = try await EtcdDrill(topology)

@@ -6,7 +6,8 @@ extension LabSuite {
     @Suite("with the controller killed")
     struct KilledControllerTests {
         @Test(
-            "at ten random moments of a run: resume ends each with one verified set, and nothing is left on the hosts"
+            "at ten random moments of a run: resume ends each with one verified set, and nothing is left on the hosts",
+            .enabled(if: Lab.isThorough, "make endurance")
         )
         func tenMoments() async throws {
             var random = SplitMix64(seed: UInt64.random(in: .min ... .max))

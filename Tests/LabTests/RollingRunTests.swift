@@ -203,7 +203,10 @@ extension LabSuite {
             text(of: "\(drill.controller.state)/runs/\(run)/journal.jsonl")
         }
 
-        @Test("a link that goes silent in the middle of a step is found within 45 s, and the step was done once")
+        @Test(
+            "a link that goes silent in the middle of a step is found within 45 s, and the step was done once",
+            .enabled(if: Lab.isThorough, "make endurance")
+        )
         func silentLink() async throws {
             let drill = try await Drill(Self.runbook(middle: "[ \"$2\" != 'second master2' ] || sleep 4"))
             var process = drill.controller.process(drill.run)

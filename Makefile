@@ -73,7 +73,7 @@ test: build lint unit-test lab-test
 # of each kind of the long tests of the practice cluster.
 endurance: build
 	@.ci/install lab-packages
-	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 ROLLBOOK_QUOTED=1000000 ROLLBOOK_CANARIES=1 swift test --skip-build --skip LabTests
+	ROLLBOOK_RANDOM_RUNS=4000 ROLLBOOK_SILENT_LINKS=100 ROLLBOOK_INTERLEAVINGS=200 ROLLBOOK_QUOTED=1000000 ROLLBOOK_CANARIES=all swift test --skip-build --skip LabTests
 	@$(LAB) up
 	@trap '$(LAB) down' EXIT; eval "$$($(LAB) env)" && ROLLBOOK_LAB=1 ROLLBOOK_KILLS=500 ROLLBOOK_CALLS=16 \
 		ROLLBOOK_ETCD_KILLS=30 ROLLBOOK_UPGRADE_KILLS=100 ROLLBOOK_LAB_ALL=1 swift test --skip-build --filter LabTests

@@ -44,7 +44,7 @@ extension LabSuite {
                     Failure(call: "openat", error: "EMFILE"), Failure(call: "connect", error: "ENETUNREACH"),
                     Failure(call: "read", error: "EIO"),
                 ],
-                usually: 2
+                usually: 1
             )
         )
         func fails(_ failure: Failure) async throws {

@@ -116,7 +116,7 @@ struct UpgradePackagesShellTests {
         try host.tree.write("/etc/apt/sources.list.d/a.sources", deb822)
         try host.tree.write(
             Self.list,
-            "#deb https://pkgs.k8s.io/core:/stable:/v1.31/deb/ /\ndeb https://apt.kubernetes.io/ kubernetes-xenial main\ndeb http://deb.debian.org/debian trixie main\n"
+            "#deb https://pkgs.k8s.io/core:/stable:/v1.31/deb/ /\ndeb https://apt.kubernetes.io/ kubernetes-xenial main\ndeb http://mirror.example/debian trixie main\n"
         )
         let found = try await host.read(KubernetesRepository()).entries
         #expect(found.map(\.url) == ["https://pkgs.k8s.io/core:/stable:/v1.31/deb/"])

@@ -68,7 +68,7 @@ package struct Cluster: Sendable, Hashable, Codable {
     package let apiPort: Int
     package let networks: ClusterNetworks
     package let paths: ClusterPaths
-    package let backup: BackupPolicy
+    package private(set) var backup: BackupPolicy
     /// What is wanted of checks, where it is not the usual; nil for nothing special.
     package let preflight: [CheckName: CheckPolicy]?
     package let hosts: [Host]
@@ -103,4 +103,11 @@ package struct Cluster: Sendable, Hashable, Codable {
     package func policy(of check: CheckName) -> CheckPolicy { preflight?[check] ?? CheckPolicy() }
 
     package func host(named name: HostName) -> Host? { hosts.first { $0.name == name } }
+
+    /// The cluster as a plan holds it: without the ping URL, which is a capability; whoever resumes a run has the inventory.
+    package var asPlanned: Cluster {
+        var cluster = self
+        cluster.backup.pingURL = nil
+        return cluster
+    }
 }

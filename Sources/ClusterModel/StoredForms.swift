@@ -88,11 +88,11 @@ extension SSHSettings: Codable {
     }
 }
 
-/// The ping URL is a capability and is not stored: whoever resumes a run has the inventory.
+/// Plans of today hold no ping URL (``Cluster/asPlanned``); those of earlier programs may, and are written again as read.
 extension BackupPolicy: Codable {
     private enum Field: String, CodingKey {
         case snapshotFrom, encryption, recipients, recipientsFile, whenDegraded, retention, metricsFile
-        case intervalMs
+        case pingURL, intervalMs
     }
 
     package init(from decoder: any Decoder) throws {
@@ -105,6 +105,7 @@ extension BackupPolicy: Codable {
         whenDegraded = try fields.decode(WhenDegraded.self, forKey: .whenDegraded)
         retention = try fields.decode(RetentionPolicy.self, forKey: .retention)
         metricsFile = try fields.decodeIfPresent(String.self, forKey: .metricsFile)
+        pingURL = try fields.decodeIfPresent(String.self, forKey: .pingURL)
         interval = .milliseconds(try fields.decode(Int64.self, forKey: .intervalMs))
     }
 
@@ -117,6 +118,7 @@ extension BackupPolicy: Codable {
         try fields.encode(whenDegraded, forKey: .whenDegraded)
         try fields.encode(retention, forKey: .retention)
         try fields.encodeIfPresent(metricsFile, forKey: .metricsFile)
+        try fields.encodeIfPresent(pingURL, forKey: .pingURL)
         try fields.encode(interval.milliseconds, forKey: .intervalMs)
     }
 }

@@ -20,6 +20,7 @@ struct PlanFormatTests {
         backup.encryption = .required
         backup.interval = .seconds(43_200)
         backup.metricsFile = "/var/lib/node-exporter/rollbook.prom"
+        backup.pingURL = "https://ping.example/a-capability-that-plans-do-not-hold"
         var networks = ClusterNetworks()
         networks.pods = "10.244.0.0/16"
         let hosts = base.hosts.enumerated().map { index, host in

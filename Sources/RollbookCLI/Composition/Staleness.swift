@@ -36,8 +36,8 @@ struct Staleness {
 
     private func inventoryDifference(_ plan: Plan) throws -> String {
         let lines = JSONDifference(
-            try JSONValue(encoding: plan.cluster),
-            try JSONValue(encoding: session.context.cluster)
+            try JSONValue(encoding: plan.cluster.asPlanned),
+            try JSONValue(encoding: session.context.cluster.asPlanned)
         ).lines
         guard !lines.isEmpty else { return "its text is another, though it means the same" }
         let rest = lines.count > 3 ? " and \(lines.count - 3) more" : ""

@@ -230,6 +230,24 @@ struct UpgradePackagesShellTests {
         #expect(host.names("/state/holds") == ["kubeadm", "kubelet"])
     }
 
+    @Test("holds that stay although the package manager says otherwise are given up, and so are those it does not put back")
+    func stuckHolds() async throws {
+        let host = try UpgradeHostTree()
+        defer { host.remove() }
+        try await host.do(UpgradeHostTree.repository(32, "1.32.13"))
+        try host.program("apt-mark", "exit 0")
+        let failed = await #expect(throws: UpgradeHostTree.Failed.self) {
+            try await host.do(UpgradeHostTree.install("kubelet=1.32.13"))
+        }
+        #expect(failed?.text.contains("says that it did, and they are held") == true)
+        #expect(host.text("/state/packages/kubelet") == "1.31.14-1.1")
+        try host.program("apt-mark", "[ $1 = hold ] || rm -f @/state/holds/$2")
+        let unheld = await #expect(throws: UpgradeHostTree.Failed.self) {
+            try await host.do(UpgradeHostTree.install("kubelet=1.32.13"))
+        }
+        #expect(unheld?.text.contains("cannot hold kubelet again") == true)
+    }
+
     @Test("what was there before is installed from the older minor's repository, without touching the host's own")
     func goesBack() async throws {
         let host = try UpgradeHostTree()

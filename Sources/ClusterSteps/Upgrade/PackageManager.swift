@@ -59,14 +59,14 @@ enum PackageManager {
             list=$({ cat "$store/held" 2>/dev/null; held "$@"; } | sort -u); [ -n "$list" ] || return 0
             printf '%s\\n' "$list" >"$store/held.new" && sync "$store/held.new" && mv -fT "$store/held.new" "$store/held" \\
                 && sync "$store" || fail "cannot note which packages are held"
-            i=0; while :; do
+            said=; i=0; while :; do
                 now=$(held $list); [ -n "$now" ] || return 0
-                said=$(unhold $now 2>&1) && continue
-                why="cannot take the hold off $(echo $now)"
+                [ "$i" -lt 150 ] || break; [ "$i" = 0 ] || sleep 2; i=$((i + 1)); why="cannot take the hold off $(echo $now)"
+                said=$(unhold $now 2>&1) && { said=; continue; }
                 # dpkg takes the lock for that as well, and does not wait for it as apt-get does.
                 case $said in *locked*) ;; *) printf '%s\\n' "$said" | tail -n 3 >&2; fail "$why" ;; esac
-                i=$((i + 1)); [ "$i" -lt 150 ] || break; sleep 2
             done
+            [ -n "$said" ] || fail "$why: the package manager says that it did, and they are held"
             p=${said##*' pid '}; p=${p%%[!0-9]*}
             echo "Could not get lock. It is held by process $p ($(cat "/proc/$p/comm" 2>/dev/null))" >&2; fail "$why"
         }
@@ -75,8 +75,8 @@ enum PackageManager {
             i=0; while :; do
                 free=; for p in $(cat "$store/held"); do is_held "$p" || free="$free $p"; done
                 [ -n "$free" ] || break
-                hold $free && continue
-                i=$((i + 1)); [ "$i" -lt 60 ] || { echo "cannot hold$free again" >&2; return 1; }; sleep 2
+                [ "$i" -lt 60 ] || { echo "cannot hold$free again" >&2; return 1; }
+                [ "$i" = 0 ] || sleep 2; i=$((i + 1)); hold $free
             done
             rm -f "$store/held"
         }

@@ -139,6 +139,21 @@ struct UpgradeKubeadmShellTests {
         #expect(failed?.text.contains("have not settled within 5 min: etcd does not run") == true)
     }
 
+    @Test("etcd beside the container runtime is no pod to wait for; a runtime that does not answer does not say so")
+    func processOfTheHost() async throws {
+        let host = try await prepared()
+        defer { host.remove() }
+        try host.tree.write("/state/dies", "3")
+        await #expect(throws: (any Error).self) { try await host.do(host.upgrade("1.32.13")) }
+        try host.program("pgrep", "[ \"$*\" = '-x etcd' ]")
+        let crictl = host.text("/bin/crictl")
+        try host.program("crictl", "exit 1")
+        let failed = await #expect(throws: UpgradeHostTree.Failed.self) { try await host.do(host.upgrade("1.32.13")) }
+        #expect(failed?.text.contains("have not settled within 5 min: etcd does not run") == true)
+        try host.program("crictl", "case \"$*\" in *component=etcd*) exit 0 ;; esac\n" + crictl)
+        try await host.do(host.upgrade("1.32.13"))
+    }
+
     @Test("a refusal of kubeadm is told in its own words, and success without new manifests is none")
     func refuses() async throws {
         let host = try await prepared()

@@ -67,8 +67,8 @@ enum KubeadmScript {
         settled() {
             for c in $pods; do
                 # etcd as a process of the host, beside the container runtime, is no pod of it; what is asked of it comes after.
-                [ "$c" != etcd ] || [ -n "$(crictl pods -q --namespace kube-system --label component=etcd 2>/dev/null)" ] ||
-                    ! pgrep -x etcd >/dev/null || continue
+                if [ "$c" = etcd ] && any=$(crictl pods -q --namespace kube-system --label component=etcd 2>/dev/null) &&
+                    [ -z "$any" ] && pgrep -x etcd >/dev/null; then continue; fi
                 pod=$(crictl pods --namespace kube-system --label "component=$c" --state ready -o json 2>/dev/null)
                 said() { printf '%s\\n' "$pod" | sed -n "s|.*\\"$1\\": \\"\\([^\\"]*\\)\\".*|\\1|p"; }
                 hash=$(said kubernetes.io/config.hash)

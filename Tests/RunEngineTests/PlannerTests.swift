@@ -229,6 +229,27 @@ struct PlannerTests {
         #expect(plan.bindings.runbook == "sha256:outer")
     }
 
+    @Test("an included runbook's stages go on after failures where the stage that includes it does")
+    func includesPatiently() async throws {
+        var trial = EngineTrial()
+        let budget = RunbookStage.toy("i", on: "masters", maxFailures: .count(1), [.set("x", "1")])
+        trial.library = [
+            "inner": .toy("inner", [budget, .toy("j", on: "masters[0]", [.set("y", "1")]), .including("innermost")]),
+            "innermost": .toy("innermost", [.toy("k", on: "masters[0]", [.set("z", "1")])]),
+        ]
+        let patient = RunbookStage(
+            name: "inner",
+            selector: "all",
+            onFailure: .continue,
+            steps: [],
+            include: "inner",
+            location: budget.location
+        )
+        let plan = try await trial.plan(.toy("outer", [patient, .including("inner")]))
+        #expect(plan.stages.map(\.onFailure) == [.continue, .continue, .continue, .hold, .hold, .hold])
+        #expect(plan.stages.map(\.maxFailures) == [nil, nil, nil, 1, nil, nil])
+    }
+
     @Test("runbooks that include each other in a circle are refused")
     func circle() async throws {
         var trial = EngineTrial()

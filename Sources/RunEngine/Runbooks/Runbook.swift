@@ -77,12 +77,12 @@ package struct RunbookStage: Sendable, Hashable {
         case `continue`
     }
 
-    package let name: String
+    package private(set) var name: String
     package let selector: String
     package let pace: Pace
-    package let onFailure: FailurePolicy
+    package private(set) var onFailure: FailurePolicy
     /// How many hosts may fail while the others go on; nil for what `onFailure` says.
-    package let maxFailures: HostShare?
+    package private(set) var maxFailures: HostShare?
     /// Conditions that must hold when the stage is about to begin; a closed one refuses the run.
     package let require: [StepCall]
     /// Conditions waited for after each batch.
@@ -91,7 +91,7 @@ package struct RunbookStage: Sendable, Hashable {
     /// Another runbook whose stages stand here instead of steps.
     package let include: String?
     /// Whether it is there for the sake of the other stages alone: where none of them has anything to do, neither has it.
-    package let isPreparation: Bool
+    package private(set) var isPreparation: Bool
     package let location: SourceLocation
 
     package init(
@@ -122,21 +122,14 @@ package struct RunbookStage: Sendable, Hashable {
 }
 
 extension RunbookStage {
-    /// The stage as it stands in the place of one that includes its runbook: told apart by that one's name, and as much needed.
+    /// The stage as it stands in the place of one that includes its runbook: told apart by that one's name, as much needed, and as
+    /// patient.
     func standing(for outer: RunbookStage) -> RunbookStage {
-        RunbookStage(
-            name: "\(outer.name): \(name)",
-            selector: selector,
-            pace: pace,
-            onFailure: onFailure,
-            maxFailures: maxFailures,
-            require: require,
-            gates: gates,
-            steps: steps,
-            include: include,
-            isPreparation: isPreparation || outer.isPreparation,
-            location: location
-        )
+        var stage = self
+        stage.name = "\(outer.name): \(name)"
+        stage.isPreparation = isPreparation || outer.isPreparation
+        if outer.onFailure == .continue { (stage.onFailure, stage.maxFailures) = (.continue, nil) }
+        return stage
     }
 }
 

@@ -147,11 +147,11 @@ package struct Executor: Sendable {
         var unproven: [HostName] = []
         for batch in stage.batches {
             if stop.requested != nil { return (problems, true) }
-            if isChanging(batch, ofStage: index), !unproven.isEmpty {
+            let isChanging = isChanging(batch, ofStage: index)
+            if isChanging, !unproven.isEmpty {
                 if let closed = try await closedGate(after: unproven, of: stage) { return (problems + [closed], true) }
                 unproven = []
             }
-            let isChanging = isChanging(batch, ofStage: index)
             let failures = try await run(batch, ofStage: index, stage, brake)
             problems += failures.map { tolerated($0, stage) }
             if stop.requested != nil || brake.isPulled { return (problems, true) }

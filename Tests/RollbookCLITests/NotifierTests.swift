@@ -191,6 +191,19 @@ final class NotifierTests {
         #expect(try Self.processes(with: "8639947.11").isEmpty)
     }
 
+    @Test("a delivery that never ends, cancelled or not, holds nobody up", .timeLimit(.minutes(1)))
+    func neverEnding() async throws {
+        var notifier = try notifier(NotifyPolicy())
+        notifier.time = TestTime()
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let deaf = Task { for await _ in gate {} }
+        await notifier.deliver([Notifier.Delivery(name: "deaf") { await deaf.value }])
+        opener.finish()
+        let warning = try #require(warnings.all.first)
+        #expect(warnings.all.count == 1)
+        #expect(warning.contains("1 of 1 notifications of nightly-backup did not go out: deaf: no answer within 10s"))
+    }
+
     @Test("pings follow a run: start, success, fail, and a log entry when another run was at work")
     func pings() async throws {
         let server = try WebhookServer()

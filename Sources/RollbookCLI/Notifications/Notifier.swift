@@ -18,7 +18,7 @@ struct Notifier: Sendable {
     let action: String
     let controller: String
     let user: String
-    let time: any TimeSource
+    var time: any TimeSource
     var limit = HTTPCall.limit
     /// Where warnings go.
     var warn: @Sendable (String) -> Void = { Terminal.error($0) }
@@ -64,7 +64,7 @@ struct Notifier: Sendable {
     }
 
     /// One thing to do, and how it is called when it fails.
-    private struct Delivery: Sendable {
+    struct Delivery: Sendable {
         let name: String
         let work: @Sendable () async throws -> Void
     }
@@ -122,7 +122,7 @@ struct Notifier: Sendable {
     ///
     /// They are tasks of their own and no children: a group would wait for one whose program's end nobody hears of, and a run that is
     /// done would never end.
-    private func deliver(_ deliveries: [Delivery]) async {
+    func deliver(_ deliveries: [Delivery]) async {
         guard !deliveries.isEmpty else { return }
         let late = "no answer within \(limit.inSeconds)"
         let (told, teller) = AsyncStream.makeStream(of: Told.self)

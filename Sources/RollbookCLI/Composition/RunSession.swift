@@ -27,7 +27,7 @@ struct RunSession: Sendable {
         self.view = view
     }
 
-    private var surroundings: Surroundings { context.surroundings }
+    var surroundings: Surroundings { context.surroundings }
     var backupRoot: String { state.path.appending("backups").string }
 
     func newRunID() -> RunID { RunID(moment: surroundings.time.now, random: UInt32.random(in: .min ... .max)) }
@@ -246,92 +246,5 @@ struct RunSession: Sendable {
                 : "Still running on its host, or about to: \(running.joined(separator: ", "))",
             next: "rollbook resume \(run)"
         )
-    }
-
-    /// Read-only views for planning.
-    private func views() throws -> StepServices {
-        var views = StepServices()
-        let local = LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time)
-        views.add(local as any BackupOutlook)
-        views.add(local as any RestoreOutlook)
-        if let kept = KeptDatabases(local) { views.add(kept as any DatabaseHistory) }
-        views.add(RunbookFolder(surroundings: surroundings) as any RunbookFiles)
-        views.add(person as any Attendance)
-        return views
-    }
-
-    /// What steps may use while they act: the views, and the workspace of a backup.
-    private func services(_ folder: RunFolder) throws -> StepServices {
-        var services = try views()
-        services.add(RunOutputs(folder: folder) as any FetchedFiles)
-        let time = surroundings.time
-        services.add(
-            RestoreWorkspace(
-                store: try BackupStore(root: backupRoot, cluster: context.cluster.id),
-                tools: surroundings.etcdTools,
-                checker: SnapshotChecker(),
-                newID: { BackupID(moment: time.now, random: .random(in: .min ... .max)) }
-            ) as any RestoreSource
-        )
-        services.add(
-            BackupWorkspace(
-                store: try BackupStore(root: backupRoot, cluster: context.cluster.id),
-                tools: .standard,
-                checker: SnapshotChecker(),
-                controller: surroundings.hostname
-            )
-        )
-        return services
-    }
-
-    /// Who is told of a run, by the inventory as it is now.
-    func reporting(for run: RunID, _ runbook: String, _ kind: RunReport, action: String) -> RunReporting {
-        RunReporting(
-            backup: kind == .backup && action != "abandon" ? backupReport(for: run) : nil,
-            notifier: Notifier(
-                policy: context.inventory.notify,
-                cluster: context.cluster.id,
-                runbook: runbook,
-                run: run,
-                action: action,
-                controller: surroundings.hostname,
-                user: surroundings.user,
-                time: surroundings.time
-            ),
-            connections: context.connections,
-            time: surroundings.time
-        )
-    }
-
-    private func backupReport(for run: RunID) -> BackupReport {
-        BackupReport(
-            policy: context.cluster.backup,
-            cluster: context.cluster.id,
-            run: run,
-            local: LocalBackups(state: state.path.string, cluster: context.cluster, time: surroundings.time),
-            time: surroundings.time
-        )
-    }
-}
-
-extension StateDirectory {
-    /// Takes a cluster's lock, or throws `locked` naming the holder.
-    func takeLock(
-        of cluster: ClusterID,
-        for run: RunID,
-        runbook: String,
-        _ surroundings: Surroundings
-    ) throws -> RunLock {
-        guard let process = ProcessIdentity.current else {
-            throw OperatorMessage(.fault, at: "/proc", "cannot tell this process from others")
-        }
-        let hint = LockHint(
-            run: run,
-            process: process,
-            program: Version.program,
-            runbook: runbook,
-            since: surroundings.time.now
-        )
-        return try RunLock.take(lock(of: cluster), hint: hint, what: "cluster \(cluster)")
     }
 }

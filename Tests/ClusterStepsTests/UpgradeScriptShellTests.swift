@@ -230,7 +230,7 @@ struct UpgradePackagesShellTests {
         #expect(host.names("/state/holds") == ["kubeadm", "kubelet"])
     }
 
-    @Test("holds that stay although the package manager says otherwise are given up, and so are those it does not put back")
+    @Test("holds that stay, whatever the package manager says, are given up, and so are those it does not put back")
     func stuckHolds() async throws {
         let host = try UpgradeHostTree()
         defer { host.remove() }

@@ -139,7 +139,7 @@ enum UpgradeDrill {
         """
 
     /// Server, what an operator wants of it (0: ready), and whether it runs (2).
-    private static let balancerScript = """
+    static let balancerScript = """
         python3 -c '
         import socket
         s = socket.socket(socket.AF_UNIX)

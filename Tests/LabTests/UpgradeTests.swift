@@ -103,6 +103,45 @@ extension LabSuite {
             #expect(try await nodes().values.allSatisfy { !$0.cordoned })
         }
 
+        /// Upgrades while kubeadm and the controller are killed on a master, then the controller twice more, and goes on each time.
+        private func upgradeWithKills(_ controller: Controller) async throws {
+            var moments = [
+                "master2 kubeadm.upgrade begins", "master1 kubelet.upgrade begins", "worker1 node.drain begins",
+            ]
+            var arguments = ["run"] + Self.arguments + ["--yes"]
+            for _ in 0..<10 {
+                var process = controller.process(arguments)
+                process.deadline = .seconds(900)
+                let moment = moments.first
+                let answer = try await process.run { running in
+                    // It may end with a step to retry before.
+                    guard let moment, (try? await running.line(with: moment, within: .seconds(400))) != nil else {
+                        return
+                    }
+                    try await Task.sleep(for: .seconds(4))
+                    try? running.kill()
+                    guard moment.contains("kubeadm") else { return }
+                    // It stands between two renames: one manifest is neither here nor there.
+                    _ = try await Lab.here.shell(
+                        "master2",
+                        "pkill -KILL -x kubeadm || pkill -KILL -f 'kubeadm upgrade'"
+                    )
+                    try await Lab.here.run("fault", "kubeadm", "heal", "master2")
+                }
+                if answer.code == 0 { break }
+                if answer.code == -9 { moments.removeFirst() }
+                let run = try #require(try await controller.runs().first, "\(answer)")
+                arguments = ["resume", run.run]
+                // What failed is tried again only when told so, by the words of the message.
+                if let step = answer.errors.firstMatch(of: /--retry ([A-Za-z0-9.-]+)/)?.1 {
+                    arguments += ["--retry", String(step)]
+                } else {
+                    try #require(answer.code == -9, "\(answer)")
+                }
+            }
+            #expect(moments.isEmpty)
+        }
+
         @Test(
             "upgraded under load, killed in kubeadm, in a drain and in a kubelet's restart, and resumed: nobody notices",
             .enabled(if: Lab.isThorough, "make endurance")
@@ -114,44 +153,15 @@ extension LabSuite {
             // An operator's own cordon is to stay; so the other worker's pods have nowhere to go for a while.
             _ = try await kubectl("cordon", "worker2")
             _ = try await kubectl("-n", "demo", "patch", "pdb", "web", "-p", #"{"spec":{"minAvailable":0}}"#)
-            try await Lab.here.with("kubeadm stop master2 between-moves:kube-scheduler") {
-                try await drill.writing(through: ["master1", "master2", "master3"], within: .seconds(1800)) {
-                    var moments = [
-                        "master2 kubeadm.upgrade begins", "master1 kubelet.upgrade begins", "worker1 node.drain begins",
-                    ]
-                    var arguments = ["run"] + Self.arguments + ["--yes"]
-                    for _ in 0..<10 {
-                        var process = controller.process(arguments)
-                        process.deadline = .seconds(900)
-                        let moment = moments.first
-                        let answer = try await process.run { running in
-                            // It may end with a step to retry before.
-                            guard let moment, (try? await running.line(with: moment, within: .seconds(400))) != nil
-                            else { return }
-                            try await Task.sleep(for: .seconds(4))
-                            try? running.kill()
-                            guard moment.contains("kubeadm") else { return }
-                            // It stands between two renames: one manifest is neither here nor there.
-                            _ = try await Lab.here.shell(
-                                "master2",
-                                "pkill -KILL -x kubeadm || pkill -KILL -f 'kubeadm upgrade'"
-                            )
-                            try await Lab.here.run("fault", "kubeadm", "heal", "master2")
-                        }
-                        if answer.code == 0 { break }
-                        if answer.code == -9 { moments.removeFirst() }
-                        let run = try #require(try await controller.runs().first, "\(answer)")
-                        arguments = ["resume", run.run]
-                        // What failed is tried again only when told so, by the words of the message.
-                        if let step = answer.errors.firstMatch(of: /--retry ([A-Za-z0-9.-]+)/)?.1 {
-                            arguments += ["--retry", String(step)]
-                        } else {
-                            try #require(answer.code == -9, "\(answer)")
-                        }
+            let watch = try await OutageWatch.during(operators: ["worker2"]) {
+                try await Lab.here.with("kubeadm stop master2 between-moves:kube-scheduler") {
+                    try await drill.writing(through: UpgradeDrill.masters, within: .seconds(1800)) {
+                        try await upgradeWithKills(controller)
                     }
-                    #expect(moments.isEmpty)
                 }
             }
+            print("who was out: \(watch.summary)")
+            #expect(watch.looksWithOneOut > 60 && watch.faults.isEmpty, "\(watch)")
             let found = try await nodes()
             for name in Self.nodes {
                 #expect(found[name]?.version == "v\(Self.new)", "\(name)")

@@ -16,30 +16,34 @@ struct OutageWatch {
         "\(looks) looks, at \(looksWithOneOut) of them one master was out; \(faults.count) with more than may be out"
     }
 
+    private enum Part<Value: Sendable>: Sendable {
+        case watched(OutageWatch)
+        case done(Value)
+    }
+
     /// Watches while `body` works; nodes in `operators` were cordoned by somebody else.
-    static func during(
+    static func during<Value: Sendable>(
         operators: Set<String> = [],
-        _ body: @Sendable @escaping () async throws -> Void
-    ) async throws -> Self {
-        try await withThrowingTaskGroup(of: OutageWatch?.self) { group in
-            group.addTask { try await watching(operators) }
-            group.addTask {
-                try await body()
-                return nil
-            }
-            // The body ends first, or something failed.
-            while let ended = try await group.next() {
-                guard let watch = ended else {
+        _ body: @Sendable @escaping () async throws -> Value
+    ) async throws -> (seen: Self, value: Value) {
+        try await withThrowingTaskGroup(of: Part<Value>.self) { group in
+            group.addTask { .watched(await watching(operators)) }
+            group.addTask { .done(try await body()) }
+            var watch = OutageWatch()
+            var value: Value?
+            while let part = try await group.next() {
+                switch part {
+                case .watched(let seen): watch = seen
+                case .done(let result):
+                    value = result
                     group.cancelAll()
-                    continue
                 }
-                return watch
             }
-            return OutageWatch()
+            return (watch, try #require(value))
         }
     }
 
-    private static func watching(_ operators: Set<String>) async throws -> OutageWatch {
+    private static func watching(_ operators: Set<String>) async -> OutageWatch {
         var watch = OutageWatch()
         while !Task.isCancelled {
             await watch.look(operators)

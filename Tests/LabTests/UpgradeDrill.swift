@@ -134,7 +134,7 @@ enum UpgradeDrill {
         cat /etc/apt/sources.list.d/kubernetes.list
         pid=$(systemctl show -p MainPID --value kubelet); echo "kubelet: $(systemctl is-active kubelet)"
         sha256sum /var/lib/kubelet/config.yaml
-        if [ -d /etc/kubernetes/manifests ]; then cd /etc/kubernetes/manifests; sha256sum $(ls -A); grep -H ' image:' *.yaml; fi
+        for f in $(find /etc/kubernetes/manifests -mindepth 1 2>/dev/null | sort); do sha256sum "$f"; grep -H ' image:' "$f" || :; done
 
         """
 

@@ -12,7 +12,7 @@ extension LabSuite {
     )
     struct UpgradeKillTests {
         /// What was counted over all upgrades.
-        private struct Count {
+        private struct Count: Sendable {
             var kills = 0
             var upgrades = 0
             var resumes = 0
@@ -20,10 +20,13 @@ extension LabSuite {
             var retries: [String] = []
             /// Resumes that stopped by themselves with nothing to retry.
             var stops: [String] = []
+            /// Looks at the cluster, and those at which more was out of service than may be.
+            var looks = 0
+            var faults: [String] = []
 
             var summary: String {
                 "\(kills) kills in \(upgrades) upgrades: \(resumes) resumes, \(retries.count) steps retried,"
-                    + " \(stops.count) other stops"
+                    + " \(stops.count) other stops; \(looks) looks, \(faults.count) with more than one node out"
             }
         }
 
@@ -38,9 +41,10 @@ extension LabSuite {
                 ends.append(try await upgrade(kills: UpgradeDrill.kills - count.kills, &random, &count))
                 print("\(count.summary) (seed \(UpgradeDrill.seed)), \(seconds) s")
             }
-            for line in count.retries + count.stops { print("  \(line)") }
-            #expect(count.retries.isEmpty && count.stops.isEmpty, "a kill costs a resume, and no more")
             let undisturbed = try await upgrade(kills: 0, &random, &count)
+            for line in count.retries + count.stops + count.faults { print("  \(line)") }
+            #expect(count.retries.isEmpty && count.stops.isEmpty, "a kill costs a resume, and no more")
+            #expect(count.faults.isEmpty, "never two masters, never two workers, never a load balancer")
             print("and one without, \(seconds) s")
             for (index, end) in ends.enumerated() {
                 #expect(end == undisturbed, "upgrade \(index + 1): \(end.difference(from: undisturbed))")
@@ -53,6 +57,34 @@ extension LabSuite {
             try await UpgradeDrill.makeAnew()
             let controller = try Controller()
             count.upgrades += 1
+            let before = count.kills
+            let (seed, counted) = (random, count)
+            let (watch, after) = try await OutageWatch.during {
+                try await sessions(of: controller, kills: kills, seed, counted)
+            }
+            (random, count) = after
+            count.looks += watch.looks
+            count.faults += watch.faults
+            print(watch.summary)
+            let run = try #require(try await controller.runs().first)
+            #expect(run.status == "done" && run.exitCode == 0, "\(run)")
+            let comment = "upgrade \(count.upgrades) of seed \(UpgradeDrill.seed), after \(count.kills - before) kills"
+            try await UpgradeDrill.expectNodes(at: UpgradeDrill.new, comment)
+            for node in UpgradeDrill.nodes {
+                let command = node == "master1" ? "kubeadm upgrade apply" : "kubeadm upgrade node"
+                #expect(try await UpgradeDrill.calls(on: node) == [command, "done"], "\(comment): \(node)")
+            }
+            return try await UpgradeDrill.end(of: run.run)
+        }
+
+        /// Begins, is killed and resumes until the upgrade is done.
+        private func sessions(
+            of controller: Controller,
+            kills: Int,
+            _ random: SplitMix64,
+            _ count: Count
+        ) async throws -> (SplitMix64, Count) {
+            var (random, count) = (random, count)
             let first = ["run", "rolling-upgrade"] + UpgradeDrill.inputs + ["--yes"]
             var arguments = first
             var killed = 0
@@ -80,7 +112,7 @@ extension LabSuite {
                 }
                 if arguments != first { count.resumes += 1 }
                 let run = try await controller.runs().first
-                if answer.code == 0 || run?.status == "done" { break }
+                if answer.code == 0 || run?.status == "done" { return (random, count) }
                 arguments = run.map { ["resume", $0.run] } ?? first
                 if answer.code == -9 {
                     count.kills += 1
@@ -99,15 +131,6 @@ extension LabSuite {
                     count.stops.append("\(answer.code): \(said)")
                 }
             }
-            let run = try #require(try await controller.runs().first)
-            #expect(run.status == "done" && run.exitCode == 0, "\(run)")
-            let comment = "upgrade \(count.upgrades) of seed \(UpgradeDrill.seed), after \(killed) kills"
-            try await UpgradeDrill.expectNodes(at: UpgradeDrill.new, comment)
-            for node in UpgradeDrill.nodes {
-                let command = node == "master1" ? "kubeadm upgrade apply" : "kubeadm upgrade node"
-                #expect(try await UpgradeDrill.calls(on: node) == [command, "done"], "\(comment): \(node)")
-            }
-            return try await UpgradeDrill.end(of: run.run)
         }
     }
 }

@@ -153,7 +153,7 @@ extension LabSuite {
             // An operator's own cordon is to stay; so the other worker's pods have nowhere to go for a while.
             _ = try await kubectl("cordon", "worker2")
             _ = try await kubectl("-n", "demo", "patch", "pdb", "web", "-p", #"{"spec":{"minAvailable":0}}"#)
-            let watch = try await OutageWatch.during(operators: ["worker2"]) {
+            let (watch, _) = try await OutageWatch.during(operators: ["worker2"]) {
                 try await Lab.here.with("kubeadm stop master2 between-moves:kube-scheduler") {
                     try await drill.writing(through: UpgradeDrill.masters, within: .seconds(1800)) {
                         try await upgradeWithKills(controller)

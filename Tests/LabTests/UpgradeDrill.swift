@@ -114,7 +114,7 @@ enum UpgradeDrill {
             "get",
             "nodes",
             "-o",
-            "jsonpath={range .items[*]}{.metadata.name} {.spec} {.metadata.annotations}{\"\\n\"}{end}"
+            "jsonpath={range .items[*]}{.metadata.name} {.spec.unschedulable} {.spec.taints} {.metadata.annotations}{\"\\n\"}{end}"
         )
         lines += marks.split(separator: "\n").map { "node: \($0)" }
         let web = try await kubectl(

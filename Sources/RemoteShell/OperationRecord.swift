@@ -26,7 +26,8 @@ package struct OperationRecord: Sendable, Hashable {
     /// What the host says of an operation.
     package enum State: Sendable, Hashable {
         case done(exitCode: Int, output: [UInt8], errorOutput: [UInt8])
-        case running
+        /// Not ended; with the last line of what it wrote so far, which may be empty.
+        case running(said: String)
         /// The host was started anew in the middle of it.
         case rebooted
         /// Its process is gone without an exit code.
@@ -70,7 +71,10 @@ package struct OperationRecord: Sendable, Hashable {
         let words = String(decoding: output[..<end], as: UTF8.self).split(separator: " ")
         let rest = output[(end + 1)...]
         switch (words.first, words.count) {
-        case ("running", 1): return .running
+        case ("running", 1):
+            return .running(
+                said: rest.split(separator: UInt8(ascii: "\n")).last.map { String(decoding: $0, as: UTF8.self) } ?? ""
+            )
         case ("rebooted", 1): return .rebooted
         case ("vanished", 1): return .vanished
         case ("absent", 1): return .absent
@@ -125,7 +129,7 @@ package struct OperationRecord: Sendable, Hashable {
                 read -r stat <"/proc/$$/stat"; set -- "$@"
                 ticks=$(printf "%s" "${stat##*) }" | cut -d" " -f20)
                 printf "%s %s\\n" "$$" "$ticks" >"$d/run/pid.tmp"; mv "$d/run/pid.tmp" "$d/run/pid"
-                cd /; (umask 022; exec /bin/sh -c "$body" rollbook "$@") </dev/null >"$d/out" 2>"$d/err"; rc=$?
+                cd /; (umask 022; ROLLBOOK_OPERATION=$d; export ROLLBOOK_OPERATION; exec /bin/sh -c "$body" rollbook "$@") </dev/null >"$d/out" 2>"$d/err"; rc=$?
                 printf "%s\\n" "$rc" >"$d/rc.tmp" && sync "$d/out" "$d/err" "$d/rc.tmp"; mv "$d/rc.tmp" "$d/rc"; sync "$d"
             ' rollbook-operation "$d" "$boot" "$body" "$@" </dev/null >/dev/null 2>&1 &
         fi
@@ -135,6 +139,11 @@ package struct OperationRecord: Sendable, Hashable {
 
     /// Polls fast at first, then twice a second; a process is taken for gone only when two looks agree.
     private static let wait = """
+        say() {
+            for f in "$d/said" $(ls -t "$d/out" "$d/err" 2>/dev/null); do
+                [ -s "$f" ] || continue; tail -c 256 "$f" | tail -n 1; return
+            done
+        }
         i=0; gone=0; until=$(($(cut -d. -f1 /proc/uptime) + patience))
         while [ ! -e "$d/rc" ]; do
             if [ -e "$d/run/boot" ] && read -r was <"$d/run/boot" && [ "$was" != "$boot" ]; then
@@ -146,7 +155,7 @@ package struct OperationRecord: Sendable, Hashable {
                 if [ "$now" = "$ticks" ]; then gone=0; else gone=$((gone + 1)); fi
                 if [ "$gone" -ge 2 ]; then [ -e "$d/rc" ] && break; echo vanished; exit 0; fi
             fi
-            [ "$(cut -d. -f1 /proc/uptime)" -lt "$until" ] || { [ -e "$d/rc" ] && break; echo running; exit 0; }
+            [ "$(cut -d. -f1 /proc/uptime)" -lt "$until" ] || { [ -e "$d/rc" ] && break; echo running; say; exit 0; }
             i=$((i + 1)); if [ "$i" -lt 40 ]; then sleep 0.05; else sleep 0.5; fi
         done
         read -r rc <"$d/rc"; cap=131072

@@ -198,7 +198,10 @@ extension SimulatedHost {
         case .ended(let code, let output): return (done(code, output), .zero)
         case .running(let until, let code, let output):
             let left = until - uptime
-            guard left <= .seconds(patience) else { return (CommandResult(text: "running\n"), .seconds(patience)) }
+            guard left <= .seconds(patience) else {
+                let said = values["said"].map { "\($0) \(left.components.seconds / 60)\n" } ?? ""
+                return (CommandResult(text: "running\n" + said), .seconds(patience))
+            }
             operations[id]?.state = .ended(exitCode: code, output: output)
             return (done(code, output), max(.zero, left))
         }

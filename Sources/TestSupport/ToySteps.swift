@@ -120,7 +120,9 @@ package struct ToyAdd: Step {
     package func perform(_ context: StepContext) async throws -> String {
         let command =
             fails == true ? RemoteCommand(ToyCommand.fail) : RemoteCommand(ToyCommand.add, [key, entry])
-        let outcome = try await context.guarded(command, deadline: .seconds(120))
+        let outcome = try await context.guarded(command, deadline: .seconds(120)) {
+            $0.isEmpty ? nil : "it says: \($0)"
+        }
         guard outcome.exitCode == 0 else {
             throw OperatorMessage(.stepFailed, "the toy said \(outcome.exitCode)", next: "look at the toy")
         }

@@ -45,6 +45,18 @@ struct UpgradeOutputTests {
     @Test("nothing at all is said so")
     func silent() { #expect(KubeadmOutput.failure(in: "\n  \n") == "it said nothing") }
 
+    @Test(
+        "while it is installed, a lock that is waited for is told with its holder, else what the package manager does"
+    )
+    func news() {
+        #expect(
+            PackageManager.news("Waiting for cache lock: Could not get lock x. It is held by process 8586 (apt-get)...")
+                == "waits for the package manager's lock: process 8586 (apt-get)"
+        )
+        #expect(PackageManager.news("Setting up kubelet (1.32.13-1.1) ...") == "Setting up kubelet (1.32.13-1.1) ...")
+        #expect(PackageManager.news("") == nil)
+    }
+
     @Test("a lock that stays taken names who has it, other failures are apt's own words")
     func apt() {
         let ended = "\nthe package manager ended with 100\n"

@@ -57,11 +57,37 @@ struct OperationRecordTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let gate = folder + "-gate"
         let operation = record("r.1.b.1", RemoteCommand("until [ -e \"$1\" ]; do sleep 0.02; done", [gate]))
-        #expect(try await state(operation.start(patience: 0)) == .running)
-        #expect(try await state(operation.look()) == .running)
+        #expect(try await state(operation.start(patience: 0)) == .running(said: ""))
+        #expect(try await state(operation.look()) == .running(said: ""))
         _ = FileManager.default.createFile(atPath: gate, contents: nil)
         defer { try? FileManager.default.removeItem(atPath: gate) }
         #expect(try await state(operation.start(patience: 20)) == .done(exitCode: 0, output: [], errorOutput: []))
+    }
+
+    @Test("while it runs, the last line that it wrote is told, or what it says apart from that")
+    func says() async throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let gates = (0..<3).map { folder + "-gate-\($0)" }
+        defer { for gate in gates { try? FileManager.default.removeItem(atPath: gate) } }
+        let script: StaticString = """
+            wait() { until [ -e "$1" ]; do sleep 0.02; done; }
+            echo first; echo second; echo >>"$1.reached"; wait "$1"
+            echo third >&2; echo >>"$2.reached"; wait "$2"
+            echo apart >"$ROLLBOOK_OPERATION/said"; echo fourth; echo >>"$3.reached"; wait "$3"
+            """
+        let operation = record("r.1.b.2", RemoteCommand(script, gates))
+        defer { for gate in gates { try? FileManager.default.removeItem(atPath: gate + ".reached") } }
+        _ = try await state(operation.start(patience: 0))
+        for (gate, said) in zip(gates, ["second", "third", "apart"]) {
+            while !FileManager.default.fileExists(atPath: gate + ".reached") { await Task.yield() }
+            #expect(try await state(operation.look()) == .running(said: said))
+            _ = FileManager.default.createFile(atPath: gate, contents: nil)
+        }
+        let end = try await state(operation.start(patience: 20))
+        #expect(
+            end
+                == .done(exitCode: 0, output: Array("first\nsecond\nfourth\n".utf8), errorOutput: Array("third\n".utf8))
+        )
     }
 
     @Test("another command under the same id is a conflict and does not run")

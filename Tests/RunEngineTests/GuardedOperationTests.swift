@@ -105,6 +105,19 @@ struct GuardedOperationTests {
         #expect(trial.time.elapsed >= .seconds(100))
     }
 
+    @Test("what an operation says while it runs is told once for each time that it says something else")
+    func tells() async throws {
+        trial.hosts.setOperationTime(.seconds(100))
+        trial.hosts["master1"].values["said"] = "minutes left:"
+        let told = Mutex<[String]>([])
+        let plan = try await trial.plan(add)
+        let ending = try await trial.execute(plan, on: try trial.journal(for: plan)) { event in
+            if case .progress(_, _, let text) = event { told.withLock { $0.append(text) } }
+        }
+        #expect(ending.exitCode == .done)
+        #expect(told.withLock { $0 } == ["it says: minutes left: 1", "it says: minutes left: 0"])
+    }
+
     @Test("an operation that still runs at its deadline is unknown, is not forced, and is attached to by resume")
     func deadline() async throws {
         trial.hosts.setOperationTime(.seconds(500))

@@ -26,13 +26,14 @@ enum KubeadmScript {
     static let upgrade: StaticString = """
         version=$2; role=$3; data=$4; servers=$5; run=$6; shift 6
         fail() { printf '%s\\n' "$1" >&2; exit 1; }
+        say() { [ ! -d "$ROLLBOOK_OPERATION" ] || printf '%s\\n' "$1" >"$ROLLBOOK_OPERATION/said"; }
         logs="/var/lib/rollbook-host/logs"; log=$logs/kubeadm-upgrade-$run.log
         (umask 077; mkdir -p "$logs" "${begun%/*}") || exit 1
         [ "$(kubeadm version -o short)" = "v$version" ] || fail "kubeadm is $(kubeadm version -o short), not v$version"
         conf=$kubernetes/admin.conf; [ "$role" = master ] || conf=$kubernetes/kubelet.conf
         i=0; while p=$(upgrading); do
             i=$((i + 1)); [ "$i" -lt 300 ] || fail "a kubeadm upgrade that somebody else began still runs after 25 min (process $p)"
-            sleep 5
+            say "waits for a kubeadm upgrade that somebody else began (process $p)"; sleep 5
         done
         api() {
             for s in $servers; do
@@ -83,7 +84,7 @@ enum KubeadmScript {
         }
         if [ "$role" = master ] && [ -n "$again" ] && command -v crictl >/dev/null 2>&1; then
             i=0; good=0; while [ "$good" -lt 2 ]; do
-                if settled; then good=$((good + 1)); else good=0; fi
+                if settled; then good=$((good + 1)); else good=0; say "waits for static pods to settle: $lacks"; fi
                 i=$((i + 1)); [ "$i" -lt 60 ] || fail "the static pods have not settled within 5 min: $lacks"
                 [ "$good" -ge 2 ] || sleep 5
             done
@@ -110,6 +111,7 @@ enum KubeadmScript {
         esac
         printf '%s\\n' "$version" >"$begun.new" && sync "$begun.new" && mv -fT "$begun.new" "$begun" && sync "${begun%/*}" || exit 1
         (umask 077; printf '%s kubeadm %s\\n' "$(date -u +%FT%TZ)" "$*" >>"$log")
+        [ ! -d "$ROLLBOOK_OPERATION" ] || ln -sfn -- "$log" "$ROLLBOOK_OPERATION/said"
         KUBECONFIG=$conf kubeadm "$@" >>"$log" 2>&1; code=$?
         sync "$log"
         [ "$code" = 0 ] || { tail -n 60 "$log" >&2; exit 1; }

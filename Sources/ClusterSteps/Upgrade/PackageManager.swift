@@ -65,10 +65,11 @@ enum PackageManager {
                 said=$(unhold $now 2>&1) && { said=; continue; }
                 # dpkg takes the lock for that as well, and does not wait for it as apt-get does.
                 case $said in *locked*) ;; *) printf '%s\\n' "$said" | tail -n 3 >&2; fail "$why" ;; esac
+                p=${said##*' pid '}; p=${p%%[!0-9]*}
+                lock="Could not get lock. It is held by process $p ($(cat "/proc/$p/comm" 2>/dev/null))"; echo "$lock"
             done
             [ -n "$said" ] || fail "$why: the package manager says that it did, and they are held"
-            p=${said##*' pid '}; p=${p%%[!0-9]*}
-            echo "Could not get lock. It is held by process $p ($(cat "/proc/$p/comm" 2>/dev/null))" >&2; fail "$why"
+            echo "$lock" >&2; fail "$why"
         }
         restore() {
             [ -e "$store/held" ] || return 0
@@ -182,7 +183,7 @@ enum PackageManager {
         let items = names.map { "\($0)=\(version)" }
         context.progress("installing \(names.map { $0.trimmingPrefix("?") }.joined(separator: ", ")) \(version)")
         let command = RemoteCommand([functions, install], [context.run.text] + items)
-        let outcome = try await context.guarded(command, part: "package", deadline: patience)
+        let outcome = try await context.guarded(command, part: "package", deadline: patience, telling: news)
         guard outcome.exitCode == 0 else {
             throw OperatorMessage(.stepFailed, complaint(output: outcome.text, errorOutput: outcome.errorText))
         }
@@ -217,17 +218,27 @@ enum PackageManager {
         }
     }
 
+    /// What a person is told while it runs: who is waited for, or what the package manager does.
+    static func news(_ line: String) -> String? {
+        guard let holder = lockHolder(in: line) else { return line.isEmpty ? nil : line }
+        return "waits for the package manager's lock: \(holder)"
+    }
+
+    /// Who holds the lock, if the line is about that: `process 8486 (apt-get)`.
+    private static func lockHolder(in line: some StringProtocol) -> String? {
+        guard line.contains("It is held by process") || line.contains("lock was locked by") else { return nil }
+        let words = line.split(separator: " ")
+        let holder = words.lastIndex(of: "process").map { words[$0...].joined(separator: " ") } ?? String(line)
+        return holder.trimmingSuffix("...").trimmingSuffix(".")
+    }
+
     /// Why an installation failed, in the package manager's own words.
     static func complaint(output: String, errorOutput: String) -> String {
         let lines = (output.split(separator: "\n") + errorOutput.split(separator: "\n")).map { line in
             line.trimmingPrefix("E: ").trimmingPrefix("Error: ")
         }
         let own = errorOutput.split(separator: "\n").last.map(String.init) ?? "the installation failed"
-        if let lock = lines.last(where: { $0.contains("It is held by process") || $0.contains("lock was locked by") }) {
-            let words = lock.split(separator: " ")
-            let holder = words.lastIndex(of: "process").map { words[$0...].joined(separator: " ") } ?? String(lock)
-            return "the package manager's lock stays taken: \(holder.trimmingSuffix("...").trimmingSuffix("."))"
-        }
+        if let holder = lines.compactMap(lockHolder).last { return "the package manager's lock stays taken: \(holder)" }
         guard own.hasPrefix("the package manager ended with") else { return own }
         let errors = errorOutput.split(separator: "\n").filter {
             $0.hasPrefix("E: ") || $0.hasPrefix("Error") || $0.hasPrefix("dpkg: error")

@@ -186,7 +186,9 @@ package struct UpgradeKubeadm: Step {
         let before = try await PackageManager.install(["kubeadm"], wanted, in: context)
         context.progress("kubeadm upgrade; a master takes minutes")
         let log = "/var/lib/rollbook-host/logs/kubeadm-upgrade-\(context.run.text).log"
-        let outcome = try await context.guarded(script(on: host, context, wanted), deadline: Self.patience)
+        let outcome = try await context.guarded(script(on: host, context, wanted), deadline: Self.patience) { said in
+            said.isEmpty ? nil : "kubeadm: \(said)"
+        }
         guard outcome.exitCode == 0 else {
             let said = KubeadmOutput.failure(in: outcome.errorText)
             throw OperatorMessage(.stepFailed, said, state: "What it printed is in \(log) on \(host.name)")

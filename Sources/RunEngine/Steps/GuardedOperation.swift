@@ -15,6 +15,9 @@ package struct OperationOutcome: Sendable, Hashable {
 }
 
 extension StepContext {
+    /// Seconds between two answers of a host about what it runs.
+    private static var look: Int64 { 10 }
+
     /// Runs `command` at most once on the step's host and waits for its end, through lost links.
     ///
     /// The record stays on the host until the step's outcome is durable; then the engine removes it.
@@ -23,13 +26,15 @@ extension StepContext {
     ///   - command: what runs on the host, detached from the link.
     ///   - part: tells several operations of one step apart.
     ///   - deadline: how long to wait for the end; the command is not killed when it passes.
+    ///   - telling: what a person is told while it runs, made of the last line that it wrote; nil for nothing.
     /// - Returns: its exit code and what it printed.
     /// - Throws: `OperatorMessage` with code `outcomeUnknown` when the host was restarted, the process vanished, or it
     ///   still runs at the deadline. `TransportError` with `commandMayHaveStarted` when the link stays lost.
     package func guarded(
         _ command: RemoteCommand,
         part: String = "main",
-        deadline: Duration
+        deadline: Duration,
+        telling: (String) -> String? = { _ in nil }
     ) async throws
         -> OperationOutcome
     {
@@ -41,8 +46,9 @@ extension StepContext {
         )
         let end = time.uptime + deadline
         var link = LostLink(wasSent: operations.attaches)
+        var told: String?
         while true {
-            let patience = Int(max(1, min(20, (end - time.uptime).components.seconds)))
+            let patience = Int(max(1, min(Self.look, (end - time.uptime).components.seconds)))
             let answer: CommandResult
             do {
                 let sent = operations.onlyLooks ? record.look(patience: patience) : record.start(patience: patience)
@@ -55,18 +61,26 @@ extension StepContext {
                 try await time.sleep(for: pause)
                 continue
             }
-            if let outcome = try outcome(of: record, answer, isLate: time.uptime >= end, deadline) { return outcome }
+            let state = OperationRecord.state(from: answer.output.bytes)
+            if case .running(let said) = state, let text = telling(said), text != told {
+                progress(text)
+                told = text
+            }
+            if let outcome = try outcome(of: record, state, answer, isLate: time.uptime >= end, deadline) {
+                return outcome
+            }
         }
     }
 
     /// What the host said of the operation; nil when it is still running and there is time to wait.
     private func outcome(
         of record: OperationRecord,
+        _ state: OperationRecord.State?,
         _ answer: CommandResult,
         isLate: Bool,
         _ deadline: Duration
     ) throws -> OperationOutcome? {
-        switch OperationRecord.state(from: answer.output.bytes) {
+        switch state {
         case .done(let code, let output, let errorOutput):
             operations.settle(record)
             return OperationOutcome(exitCode: code, output: output, errorOutput: errorOutput)

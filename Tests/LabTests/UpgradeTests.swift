@@ -12,6 +12,9 @@ extension LabSuite {
             "rolling-upgrade", "--set", "version=\(new)", "--set",
             "ignorePreflightErrors=CoreDNSUnsupportedPlugins,CoreDNSMigration",
         ]
+        private static var clients: Regex<(Substring, Substring, Substring, Substring, Substring)> {
+            /([0-9]+) of [0-9]+ reads failed, longest gap ([0-9.]+) s; ([0-9]+) of [0-9]+ writes failed, longest gap ([0-9.]+) s/
+        }
         private static let nodes = ["master1", "master2", "master3", "worker1", "worker2"]
 
         private func kubectl(_ arguments: String...) async throws -> String {
@@ -175,7 +178,11 @@ extension LabSuite {
                 #expect(left.trimmingCharacters(in: .whitespacesAndNewlines) == "0", "\(balancer)")
             }
             let shown = try await controller.rollbook("show")
-            #expect(shown.output.contains("reads failed"), "\(shown)")
+            let clients = try #require(shown.output.firstMatch(of: Self.clients), "\(shown)")
+            print(clients.output.0)
+            #expect(clients.output.1 == "0" && clients.output.3 == "0", "no request fails, and none is tried again")
+            let gaps = [clients.output.2, clients.output.4].compactMap { Double($0) }
+            #expect(gaps.count == 2 && gaps.allSatisfy { $0 <= 1 }, "\(clients.output.0)")
             #expect(try await controller.runs().first?.status == "done")
             let again = try await controller.rollbook("plan", "rolling-upgrade", "--set", "version=\(Self.new)")
             #expect(again.code == 0, "\(again)")

@@ -31,8 +31,34 @@ enum UpgradeDrill {
     /// A cluster of the old version: hosts that were upgraded are made anew.
     static func makeOld() async throws {
         let found = (try? await nodes()) ?? [:]
-        if !found.isEmpty, found.values.allSatisfy({ $0 == Node(version: "v\(old)", isCordoned: false) }) { return }
-        try await makeAnew()
+        if found.isEmpty || found.values.contains(where: { $0 != Node(version: "v\(old)", isCordoned: false) }) {
+            try await makeAnew()
+        }
+        try await waitForMastersInService()
+    }
+
+    /// A load balancer takes a master back some checks after its API server is up again; a plan made before that is refused.
+    private static func waitForMastersInService() async throws {
+        var away: [String] = []
+        for _ in 0..<60 {
+            away = try await mastersOutOfService()
+            if away.isEmpty { return }
+            try await Task.sleep(for: .seconds(1))
+        }
+        Issue.record("not in service within a minute: \(away.joined(separator: ", "))")
+    }
+
+    /// Masters that a load balancer sends nobody to, with how it tells of them.
+    private static func mastersOutOfService() async throws -> [String] {
+        var away: [String] = []
+        for balancer in balancers {
+            for line in try await Lab.here.shell(balancer, balancerScript).split(separator: "\n") {
+                let words = line.split(separator: " ").map(String.init)
+                guard words.count == 5, masters.contains(words[2]), words[3] != "0" || words[4] != "2" else { continue }
+                away.append("\(words[2]) on \(balancer) (\(words[3]) \(words[4]))")
+            }
+        }
+        return away
     }
 
     static func kubectl(_ arguments: String...) async throws -> String {

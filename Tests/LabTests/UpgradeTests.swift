@@ -38,14 +38,6 @@ extension LabSuite {
             return found
         }
 
-        /// A cluster of the old version: hosts that were upgraded are made anew.
-        private func oldCluster() async throws {
-            let answers = try? await nodes()
-            if answers?.values.allSatisfy({ $0.version == Self.old && !$0.cordoned }) ?? false { return }
-            _ = try? await Lab.here.run("down")
-            try await Lab.here.mend()
-        }
-
         @Test(
             "what would break the skew rules is refused before anything is changed",
             arguments: [
@@ -53,7 +45,7 @@ extension LabSuite {
             ]
         )
         func refused(version: String, reason: String) async throws {
-            try await oldCluster()
+            try await UpgradeDrill.makeOld()
             let controller = try Controller()
             let answer = try await controller.rollbook("run", "rolling-upgrade", "--set", "version=\(version)", "--yes")
             #expect(answer.code == 4, "\(answer)")
@@ -64,7 +56,7 @@ extension LabSuite {
 
         @Test("a budget holds a drain: it ends at its limit, names pods and budget, and given up the node is as before")
         func blockedDrain() async throws {
-            try await oldCluster()
+            try await UpgradeDrill.makeOld()
             let controller = try Controller()
             let file = controller.folder.path + "/drain-one.yaml"
             try Data(
@@ -150,7 +142,7 @@ extension LabSuite {
             .enabled(if: Lab.isThorough, "make endurance")
         )
         func upgraded() async throws {
-            try await oldCluster()
+            try await UpgradeDrill.makeOld()
             let drill = try await EtcdDrill()
             let controller = drill.controller
             // An operator's own cordon is to stay; so the other worker's pods have nowhere to go for a while.
@@ -189,7 +181,7 @@ extension LabSuite {
             for kind in ["kubeadm upgrade", "kubectl drain", "state drain", "apt-get install"] {
                 #expect(!again.output.contains(kind), "\(again)")
             }
-            try await oldCluster()
+            try await UpgradeDrill.makeOld()
         }
     }
 }

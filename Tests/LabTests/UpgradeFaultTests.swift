@@ -139,10 +139,9 @@ extension LabSuite {
             var process = controller.process(["run", file, "--yes"])
             process.deadline = .seconds(500)
             let answer = try await process.run { running in
-                try await running.line(with: "worker1", "installing")
+                try await running.line(with: "worker1", "waits for the package manager's lock: process")
                 guard lock == .letGo else { return }
-                // It is at the lock, and has changed nothing, for as long as the lock is held.
-                try await Task.sleep(for: .seconds(5))
+                // It has changed nothing for as long as the lock is held.
                 let waits = try await Lab.here.shell(
                     "worker1",
                     "dpkg-query -W -f '${Version}' kubelet; systemctl stop lock-keeper"
